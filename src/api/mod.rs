@@ -1,0 +1,21 @@
+//! The contract with users: resource types, their conditions and reasons. No I/O, no logic beyond reading fields.
+//!
+//! What the API server checks (bounds, patterns, CEL rules) is declared here and generated into `crds/`.
+
+pub mod account;
+pub mod certificate;
+pub mod condition;
+pub mod crd;
+pub mod duration;
+pub mod iot_hub;
+pub mod reason;
+pub mod source;
+
+/// The API group of every kind.
+pub const GROUP: &str = "certferry.dev";
+
+/// The one finalizer: it stands on an object while deleting that object has remote work to do.
+pub const FINALIZER: &str = "certferry.dev/cleanup";
+
+/// The field manager of every write to the API server.
+pub const FIELD_MANAGER: &str = "certferry";

@@ -1,0 +1,172 @@
+//! Why a condition is as it is: one closed set for all kinds. Renaming a reason breaks users.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The reason of a condition and of the event that announces it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Reason {
+    /// The certificate is in the service as wanted.
+    Ready,
+    /// The controller has seen the object and not yet finished its first pass.
+    Pending,
+    /// The certificate is being created in the service.
+    Creating,
+    /// The certificate in the service is being changed.
+    Updating,
+    /// Possession of the CA's key is being proven to the service.
+    Verifying,
+    /// The certificate is being removed from the service.
+    Deleting,
+    /// The certificate's validity has not begun.
+    CertificateNotYetValid,
+    /// The service asked for fewer requests.
+    Throttled,
+    /// The service failed or cannot be reached.
+    CloudUnavailable,
+    /// The service did not answer in time; what it did is read back before anything is repeated.
+    TimedOut,
+    /// Somebody else changes the same object at the same time.
+    ConcurrentWrite,
+    /// The parent (hub, service, vault) is busy with another change.
+    TargetBusy,
+    /// The Secret that is named does not exist.
+    SecretNotFound,
+    /// The Secret or ConfigMap lacks the key that is named.
+    SecretKeyMissing,
+    /// A referenced object other than a Secret does not exist.
+    ReferenceNotFound,
+    /// The source holds no certificate that can be read.
+    CertificateMalformed,
+    /// The private key does not belong to the certificate.
+    KeyMismatch,
+    /// The certificate's validity is over.
+    CertificateExpired,
+    /// The certificate is not a CA certificate, and the service needs one.
+    CertificateNotCA,
+    /// The service refused the proof of possession.
+    ProofRejected,
+    /// The service refused the upload.
+    UploadRefused,
+    /// The spec cannot be carried out as it is written.
+    SpecInvalid,
+    /// The spec asks for something that this version does not do yet.
+    NotSupported,
+    /// The operator may not read Secrets or ConfigMaps in this namespace.
+    SourcesNotGranted,
+    /// The account that is named does not exist.
+    AccountNotFound,
+    /// The account does not serve this namespace or this target.
+    AccountNotAllowed,
+    /// The service or its token endpoint refused the account's credentials.
+    AuthenticationFailed,
+    /// The account's identity lacks a permission in the service.
+    AccessDenied,
+    /// A policy, lock or firewall of the service forbids the request.
+    PolicyDenied,
+    /// The service's quota is used up.
+    QuotaExceeded,
+    /// The parent (hub, service, vault, group or subscription) does not exist.
+    TargetNotFound,
+    /// The subscription is not registered for the service.
+    ProviderNotRegistered,
+    /// What answers at the endpoint is not the service.
+    EndpointMisconfigured,
+    /// Another owner's object stands under the wanted name.
+    NotOwned,
+    /// It cannot be settled whether a create took effect.
+    CreateOutcomeUnknown,
+    /// The service did not come to the wanted state however often it was asked.
+    Diverged,
+    /// Removing the remote certificate needs somebody's decision first.
+    DeletionBlocked,
+}
+
+/// What follows from a reason: which condition is raised, and when the object is looked at again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The wanted state is reached.
+    Fine,
+    /// Work is under way.
+    Working,
+    /// It failed and may succeed if repeated.
+    Transient,
+    /// Something that is referred to is not there yet; it often comes moments later.
+    Missing,
+    /// The user has to change the spec or what it refers to.
+    User,
+    /// Somebody outside has to grant or repair something.
+    Grant,
+    /// The remote state is somebody else's or undecided.
+    Conflict,
+}
+
+impl Reason {
+    /// The class of this reason.
+    pub fn class(self) -> Class {
+        use Reason::*;
+        match self {
+            Ready => Class::Fine,
+            Pending | Creating | Updating | Verifying | Deleting | CertificateNotYetValid => Class::Working,
+            Throttled | CloudUnavailable | TimedOut | ConcurrentWrite | TargetBusy => Class::Transient,
+            SecretNotFound | SecretKeyMissing | ReferenceNotFound | AccountNotFound | SourcesNotGranted => {
+                Class::Missing
+            }
+            CertificateMalformed | KeyMismatch | CertificateExpired | CertificateNotCA | ProofRejected
+            | UploadRefused | SpecInvalid | NotSupported => Class::User,
+            AccountNotAllowed | AuthenticationFailed | AccessDenied | PolicyDenied | QuotaExceeded
+            | TargetNotFound | ProviderNotRegistered | EndpointMisconfigured => Class::Grant,
+            NotOwned | CreateOutcomeUnknown | Diverged | DeletionBlocked => Class::Conflict,
+        }
+    }
+
+    /// The reason as it stands in a condition.
+    pub fn as_str(self) -> &'static str {
+        use Reason::*;
+        match self {
+            Ready => "Ready",
+            Pending => "Pending",
+            Creating => "Creating",
+            Updating => "Updating",
+            Verifying => "Verifying",
+            Deleting => "Deleting",
+            CertificateNotYetValid => "CertificateNotYetValid",
+            Throttled => "Throttled",
+            CloudUnavailable => "CloudUnavailable",
+            TimedOut => "TimedOut",
+            ConcurrentWrite => "ConcurrentWrite",
+            TargetBusy => "TargetBusy",
+            SecretNotFound => "SecretNotFound",
+            SecretKeyMissing => "SecretKeyMissing",
+            ReferenceNotFound => "ReferenceNotFound",
+            CertificateMalformed => "CertificateMalformed",
+            KeyMismatch => "KeyMismatch",
+            CertificateExpired => "CertificateExpired",
+            CertificateNotCA => "CertificateNotCA",
+            ProofRejected => "ProofRejected",
+            UploadRefused => "UploadRefused",
+            SpecInvalid => "SpecInvalid",
+            NotSupported => "NotSupported",
+            SourcesNotGranted => "SourcesNotGranted",
+            AccountNotFound => "AccountNotFound",
+            AccountNotAllowed => "AccountNotAllowed",
+            AuthenticationFailed => "AuthenticationFailed",
+            AccessDenied => "AccessDenied",
+            PolicyDenied => "PolicyDenied",
+            QuotaExceeded => "QuotaExceeded",
+            TargetNotFound => "TargetNotFound",
+            ProviderNotRegistered => "ProviderNotRegistered",
+            EndpointMisconfigured => "EndpointMisconfigured",
+            NotOwned => "NotOwned",
+            CreateOutcomeUnknown => "CreateOutcomeUnknown",
+            Diverged => "Diverged",
+            DeletionBlocked => "DeletionBlocked",
+        }
+    }
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,52 @@
+//! How a call to a cloud service can fail, in the engine's terms. A provider classes every answer into one of these;
+//! no text of the service gets further than here.
+
+use std::time::Duration;
+
+use crate::api::reason::Reason;
+
+/// A failed call, or a refused one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}: {message}")]
+pub struct CloudError {
+    /// The reason for conditions and events.
+    pub reason: Reason,
+    /// What happened and what to do, in our own words; at most the service's code is quoted.
+    pub message: String,
+    /// What the engine does next.
+    pub then: Then,
+}
+
+/// What the engine does after a failed call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Read the object and plan anew, at once: the answer says that our view was old, or its outcome is unknown.
+    /// If it keeps happening within one pass, the reason stands.
+    Reread,
+    /// Retry as the reason's class says, not before the service's own `Retry-After`.
+    Retry {
+        /// How long the service asked to be left alone.
+        after: Option<Duration>,
+    },
+}
+
+impl CloudError {
+    /// An error that is retried as its reason's class says.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), then: Then::Retry { after: None } }
+    }
+
+    /// The same, after the time that the service asked for.
+    #[must_use]
+    pub fn retry_after(mut self, after: Option<Duration>) -> Self {
+        self.then = Then::Retry { after };
+        self
+    }
+
+    /// The same, with a fresh read first.
+    #[must_use]
+    pub fn reread(mut self) -> Self {
+        self.then = Then::Reread;
+        self
+    }
+}
