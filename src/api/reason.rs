@@ -119,54 +119,10 @@ impl Reason {
             NotOwned | CreateOutcomeUnknown | Diverged | DeletionBlocked => Class::Conflict,
         }
     }
-
-    /// The reason as it stands in a condition.
-    pub fn as_str(self) -> &'static str {
-        use Reason::*;
-        match self {
-            Ready => "Ready",
-            Pending => "Pending",
-            Creating => "Creating",
-            Updating => "Updating",
-            Verifying => "Verifying",
-            Deleting => "Deleting",
-            CertificateNotYetValid => "CertificateNotYetValid",
-            Throttled => "Throttled",
-            CloudUnavailable => "CloudUnavailable",
-            TimedOut => "TimedOut",
-            ConcurrentWrite => "ConcurrentWrite",
-            TargetBusy => "TargetBusy",
-            SecretNotFound => "SecretNotFound",
-            SecretKeyMissing => "SecretKeyMissing",
-            ReferenceNotFound => "ReferenceNotFound",
-            CertificateMalformed => "CertificateMalformed",
-            KeyMismatch => "KeyMismatch",
-            CertificateExpired => "CertificateExpired",
-            CertificateNotCA => "CertificateNotCA",
-            ProofRejected => "ProofRejected",
-            UploadRefused => "UploadRefused",
-            SpecInvalid => "SpecInvalid",
-            NotSupported => "NotSupported",
-            SourcesNotGranted => "SourcesNotGranted",
-            AccountNotFound => "AccountNotFound",
-            AccountNotAllowed => "AccountNotAllowed",
-            AuthenticationFailed => "AuthenticationFailed",
-            AccessDenied => "AccessDenied",
-            PolicyDenied => "PolicyDenied",
-            QuotaExceeded => "QuotaExceeded",
-            TargetNotFound => "TargetNotFound",
-            ProviderNotRegistered => "ProviderNotRegistered",
-            EndpointMisconfigured => "EndpointMisconfigured",
-            NotOwned => "NotOwned",
-            CreateOutcomeUnknown => "CreateOutcomeUnknown",
-            Diverged => "Diverged",
-            DeletionBlocked => "DeletionBlocked",
-        }
-    }
 }
 
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
+        std::fmt::Debug::fmt(self, f) // a variant's name is its text, as in the schema
     }
 }

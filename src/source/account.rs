@@ -1,0 +1,72 @@
+//! An account as its resource and its Secret say it, ready to sign in with.
+
+use zeroize::Zeroizing;
+
+/// A resolved account: the resource checked and parsed, its Secret read.
+pub struct Account {
+    /// Which account this is; also the key under which its credential is shared.
+    pub id: AccountId,
+    /// The cloud it signs in to.
+    pub cloud: Cloud,
+}
+
+/// The identity of an account object. A recreated account has another `uid`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AccountId {
+    /// `CloudAccount default/azure` or `ClusterCloudAccount azure`, for messages.
+    pub display: String,
+    /// The object's uid.
+    pub uid: String,
+}
+
+/// How to sign in, by cloud.
+pub enum Cloud {
+    /// Microsoft Entra and the Azure services.
+    Azure(AzureAccount),
+}
+
+/// Sign-in to Azure.
+pub struct AzureAccount {
+    /// Which of Azure's clouds.
+    pub environment: AzureEnvironment,
+    /// The Entra tenant, a UUID.
+    pub tenant_id: String,
+    /// The identity to sign in as.
+    pub identity: AzureIdentity,
+}
+
+/// One of Azure's clouds, or an administrator's own endpoints.
+pub enum AzureEnvironment {
+    /// The public cloud.
+    Public,
+    /// Azure Government.
+    UsGovernment,
+    /// Azure operated by 21Vianet.
+    China,
+    /// Endpoints that stand in a ClusterCloudAccount; only these may be loopback or private names.
+    Custom(AzureEndpoints),
+}
+
+/// Endpoints of a custom cloud.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AzureEndpoints {
+    /// Base URL of the Entra authority, `https://host[:port]`.
+    pub authority: String,
+    /// Base URL of Azure Resource Manager, `https://host[:port]`.
+    pub resource_manager: String,
+    /// Scope to ask of the authority for Resource Manager.
+    pub resource_manager_scope: String,
+    /// Further CA certificates (PEM) that these endpoints' certificates may chain to.
+    pub ca_bundle: Option<String>,
+}
+
+/// How the account proves who it is.
+pub enum AzureIdentity {
+    /// An application with a client secret.
+    ClientSecret {
+        /// The application (client) id, a UUID.
+        client_id: String,
+        /// The secret's value.
+        secret: Zeroizing<String>,
+    },
+}
