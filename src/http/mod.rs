@@ -1,0 +1,163 @@
+//! The one HTTP client to clouds: limits, trust and the check of what is sent where. It knows no provider.
+//!
+//! It speaks HTTP/1.1 over TLS 1.2 or later, follows no redirect, repeats nothing, keeps no cookies, uses no proxy from
+//! the environment, and never sleeps. Each answer, whatever its status, is the caller's to judge.
+
+mod answer;
+mod call;
+mod endpoint;
+mod error;
+mod resolver;
+mod retry_after;
+
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_ENCODING, HeaderMap};
+use reqwest::{Certificate, Client, Request, redirect, retry, tls};
+
+pub use answer::{Answer, Unreadable};
+pub use call::{Body, Call, Limit, Method};
+use endpoint::Host;
+pub use endpoint::{BadEndpoint, Endpoint};
+pub use error::{Distrust, HttpError, NoConnection, Refusal};
+use resolver::{Reach, Resolver};
+pub use retry_after::{LONGEST_WAIT, retry_after};
+
+/// Name resolution, TCP and TLS handshake together, until a request can be sent.
+const CONNECT: Duration = Duration::from_secs(5);
+/// The whole call, to the last byte of the body.
+const TOTAL: Duration = Duration::from_secs(30);
+/// How long an idle connection is kept; services close theirs after a few minutes.
+const IDLE: Duration = Duration::from_secs(60);
+/// An answer's header block.
+const HEADER_BLOCK: usize = 64 * 1024;
+/// The most that a CA bundle may have, in bytes and certificates. The usual bundle of public CAs has half of each.
+const BUNDLE: (usize, usize) = (512 * 1024, 300);
+
+/// The client. Clones share its connections.
+#[derive(Clone)]
+pub struct Http {
+    client: Client,
+    reach: Reach,
+}
+
+/// Whom the client trusts, and which addresses it may dial.
+pub struct Trust {
+    roots: Vec<Certificate>,
+    reach: Reach,
+}
+
+/// Why there is no trust to work with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TrustError {
+    /// The bundle is not PEM certificates, or has too many.
+    #[error("the CA bundle is not PEM with 1 to 300 certificates")]
+    Bundle,
+    /// Neither the platform nor the bundle gave a CA certificate.
+    #[error("no CA certificates were found; mount a bundle and name it in SSL_CERT_FILE")]
+    NoRoots,
+}
+
+impl Trust {
+    /// The platform's CAs (`SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured), and the clouds' own endpoints.
+    pub fn clouds() -> Self {
+        Self { roots: Vec::new(), reach: Reach::Clouds }
+    }
+
+    /// The platform's CAs and those of an administrator, whose own endpoints may stand at loopback too.
+    pub fn administrator(ca_bundle: Option<&str>) -> Result<Self, TrustError> {
+        let roots = match ca_bundle {
+            Some(pem) if pem.len() > BUNDLE.0 => return Err(TrustError::Bundle),
+            Some(pem) => Certificate::from_pem_bundle(pem.as_bytes()).map_err(|_| TrustError::Bundle)?,
+            None => Vec::new(),
+        };
+        if ca_bundle.is_some() && !(1..=BUNDLE.1).contains(&roots.len()) {
+            return Err(TrustError::Bundle);
+        }
+        Ok(Self { roots, reach: Reach::Loopback })
+    }
+}
+
+impl Http {
+    /// A client with this trust. Reads the platform's CA certificates.
+    pub fn new(trust: &Trust) -> Result<Self, TrustError> {
+        let client = Client::builder()
+            .https_only(true)
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .no_proxy()
+            .referer(false)
+            .http1_only()
+            .tls_version_min(tls::Version::TLS_1_2)
+            .tls_certs_merge(trust.roots.iter().cloned())
+            .dns_resolver(Resolver { reach: trust.reach })
+            .connect_timeout(CONNECT)
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(4)
+            .user_agent(concat!("certferry/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|_| if trust.roots.is_empty() { TrustError::NoRoots } else { TrustError::Bundle })?;
+        Ok(Self { client, reach: trust.reach })
+    }
+
+    /// Sends the call once, and gives the whole answer or says what is known of a missing one.
+    pub async fn send(&self, call: Call) -> Result<Answer, HttpError> {
+        if let Host::Address(address) = call.endpoint().host()
+            && !self.reach.allows(*address)
+        {
+            return Err(Refusal::Address.into()); // the resolver sees names only
+        }
+        let plan = call.plan()?;
+        let mut request = Request::new(plan.method.clone(), plan.url.clone());
+        *request.headers_mut() = plan.headers.clone();
+        *request.body_mut() = plan.body.as_ref().map(|bytes| bytes.to_vec().into());
+        if !plan.describes(request.url()) {
+            tracing::error!("the final form of a request differs from its plan; it was not sent");
+            return Err(Refusal::Plan.into());
+        }
+        // Longer than the limit for connecting, so when it ends, the request may have been sent.
+        tokio::time::timeout(TOTAL, self.exchange(request, plan.limit))
+            .await
+            .unwrap_or(Err(HttpError::TimedOut))
+    }
+
+    async fn exchange(&self, request: Request, limit: Limit) -> Result<Answer, HttpError> {
+        let mut response = self.client.execute(request).await.map_err(|error| HttpError::of(&error))?;
+        let headers = std::mem::take(response.headers_mut());
+        if block_size(&headers) > HEADER_BLOCK {
+            return Err(HttpError::TooLarge);
+        }
+        if headers
+            .get_all(CONTENT_ENCODING)
+            .iter()
+            .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
+        {
+            return Err(HttpError::Encoded);
+        }
+        let mut body = zeroize::Zeroizing::new(Vec::new());
+        while let Some(chunk) = response.chunk().await.map_err(|_| HttpError::Cut)? {
+            if body.len() + chunk.len() > limit.bytes() {
+                return Err(HttpError::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status: response.status().as_u16(), body, headers })
+    }
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http").field("reach", &self.reach).finish_non_exhaustive()
+    }
+}
+
+/// Names, values, and `: ` and the line's end of each.
+fn block_size(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
+}
+
+#[cfg(test)]
+pub(crate) mod test_server;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! Calls to Azure Resource Manager, in one identity's name.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+
+use super::credential::{Credential, Token};
+use super::error_body;
+use super::failure::{Failure, What};
+use super::random::request_id;
+use crate::http::{Answer, Body, Call, Endpoint, Http, Limit, Method};
+
+/// Resource Manager, as one identity sees it.
+pub struct Arm {
+    http: Http,
+    endpoint: Endpoint,
+    credential: Arc<Credential>,
+}
+
+/// One call.
+#[derive(Clone, Debug)]
+pub struct ArmCall<'a> {
+    /// The method; all but GET count as writes.
+    pub method: Method,
+    /// The path's segments; each is checked and encoded.
+    pub segments: &'a [&'a str],
+    /// The `api-version`.
+    pub api_version: &'a str,
+    /// The ETag that the object must still have, as the service gave it.
+    pub if_match: Option<&'a str>,
+    /// The request's body.
+    pub body: Body,
+    /// The permission that the call needs, for example `Microsoft.Devices/iotHubs/certificates/write`.
+    pub action: &'static str,
+    /// How large the answer may be.
+    pub limit: Limit,
+}
+
+impl<'a> ArmCall<'a> {
+    /// A call without ETag and body.
+    pub fn new(method: Method, segments: &'a [&'a str], api_version: &'a str, action: &'static str) -> Self {
+        Self {
+            method,
+            segments,
+            api_version,
+            if_match: None,
+            body: Body::none(),
+            action,
+            limit: Limit::Object,
+        }
+    }
+
+    /// A failure of this call.
+    pub fn failed(&self, what: What) -> Failure {
+        Failure { what, write: self.method != Method::Get, action: self.action }
+    }
+}
+
+impl Arm {
+    pub(super) fn new(http: Http, endpoint: Endpoint, credential: Arc<Credential>) -> Self {
+        Self { http, endpoint, credential }
+    }
+
+    /// Makes the call. Gives 2xx other than 202; all else is a [`Failure`]. If the token is refused, the call is made
+    /// once more with a new one; nothing else is repeated, and nothing is waited for.
+    pub async fn call(&self, call: &ArmCall<'_>) -> Result<Answer, Failure> {
+        let no_token = |error| call.failed(What::NoToken(error));
+        let token = self.credential.token().await.map_err(no_token)?;
+        let mut answer = self.send(call, &token).await?;
+        if answer.status == 401
+            && let Some(token) = self.credential.renewed(&token).await.map_err(no_token)?
+        {
+            answer = self.send(call, &token).await?;
+        }
+        match answer.status {
+            202 => Err(call.failed(What::Working)),
+            200..=299 => Ok(answer),
+            status => Err(call.failed(What::Answered {
+                status,
+                body: error_body::parse(&answer),
+                retry_after: answer.retry_after(Timestamp::now()),
+            })),
+        }
+    }
+
+    /// Makes the call, and reads the answer's body.
+    pub async fn read<T: DeserializeOwned>(&self, call: &ArmCall<'_>) -> Result<T, Failure> {
+        self.call(call).await?.json().map_err(|_| call.failed(What::Unreadable))
+    }
+
+    async fn send(&self, call: &ArmCall<'_>, token: &Token) -> Result<Answer, Failure> {
+        let id = request_id();
+        let mut request = Call::new(call.method, &self.endpoint, call.segments.iter().copied())
+            .query("api-version", call.api_version)
+            .header("x-ms-client-request-id", &id)
+            .bearer(token)
+            .body(call.body.clone())
+            .limit(call.limit);
+        if let Some(etag) = call.if_match {
+            request = request.if_match(etag);
+        }
+        let answer = self.http.send(request).await;
+        log(call, &id, &answer);
+        answer.map_err(|error| call.failed(What::Unanswered(error)))
+    }
+}
+
+/// What Azure's support asks for. Not for conditions: those must not change from one attempt to the next.
+fn log(call: &ArmCall<'_>, id: &str, answer: &Result<Answer, crate::http::HttpError>) {
+    match answer {
+        Ok(answer) => {
+            let header = |name| answer.header(name).filter(|value| value.len() <= 128).unwrap_or_default();
+            tracing::debug!(
+                action = call.action,
+                status = answer.status,
+                client_request_id = id,
+                request_id = header("x-ms-request-id"),
+                correlation_id = header("x-ms-correlation-request-id"),
+                routing_id = header("x-ms-routing-request-id"),
+                "Azure Resource Manager answered"
+            );
+        }
+        Err(error) => {
+            tracing::debug!(
+                action = call.action,
+                client_request_id = id,
+                %error,
+                "Azure Resource Manager did not answer"
+            );
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! One session per account, remade when anything that it was made from changes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use tokio::time::Instant;
+
+use super::arm::Arm;
+use super::credential::{Credential, Maker};
+use super::environment::{Environment, trust, untrusted};
+use crate::engine::error::CloudError;
+use crate::http::{Http, Trust};
+use crate::source::account::{AccountId, AzureAccount, AzureEndpoints, AzureEnvironment, AzureIdentity};
+
+/// A session that nobody asked for so long is dropped: longer than any backoff of a sign-in, shorter than a leak.
+const UNUSED: Duration = Duration::from_secs(2 * 3600);
+
+/// The sessions of all accounts.
+#[derive(Default)]
+pub struct Azure {
+    sessions: Mutex<HashMap<String, Entry>>,
+    /// The client for the clouds themselves, made when it is first needed: reading CA certificates may fail.
+    clouds: OnceLock<Http>,
+}
+
+struct Entry {
+    /// Over everything that the session was made from; a hash, so that the map holds no second copy of the secret.
+    made_from: [u8; 32],
+    session: Arc<Session>,
+    used: Instant,
+}
+
+/// An account's way into Azure.
+pub struct Session {
+    credential: Arc<Credential>,
+    arm: Arm,
+}
+
+impl Session {
+    /// Whether the account can sign in: a token was issued and lasts, or why none was.
+    pub async fn sign_in(&self) -> Result<(), CloudError> {
+        self.credential.token().await.map(drop)
+    }
+
+    /// Resource Manager in the account's name.
+    pub fn arm(&self) -> &Arm {
+        &self.arm
+    }
+}
+
+impl Azure {
+    /// No sessions yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The account's session: the one before, or a new one if the account or its Secret has changed since.
+    pub fn session(&self, id: &AccountId, account: &AzureAccount) -> Result<Arc<Session>, CloudError> {
+        let made_from = hash_of(account);
+        let now = Instant::now();
+        // Nothing that panics runs under this lock.
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = sessions.get_mut(&id.uid)
+            && entry.made_from == made_from
+        {
+            entry.used = now;
+            return Ok(entry.session.clone());
+        }
+        sessions.remove(&id.uid); // a changed account must not go on with its old secret
+        sessions.retain(|_, entry| now.saturating_duration_since(entry.used) < UNUSED);
+        let session = Arc::new(self.connect(account)?);
+        sessions.insert(id.uid.clone(), Entry { made_from, session: session.clone(), used: now });
+        Ok(session)
+    }
+
+    /// Drops the session of an account that is gone.
+    pub fn forget(&self, id: &AccountId) {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&id.uid);
+    }
+
+    fn connect(&self, account: &AzureAccount) -> Result<Session, CloudError> {
+        let environment = Environment::of(&account.environment)?;
+        let http = self.http(&account.environment)?;
+        let AzureIdentity::ClientSecret { client_id, secret } = &account.identity;
+        let maker = Maker {
+            http: http.clone(),
+            authority: environment.authority,
+            tenant: account.tenant_id.clone(),
+            client: client_id.clone(),
+            secret: secret.clone(),
+        };
+        let credential = Arc::new(Credential::new(maker, environment.resource_manager_scope));
+        Ok(Session { arm: Arm::new(http, environment.resource_manager, credential.clone()), credential })
+    }
+
+    fn http(&self, environment: &AzureEnvironment) -> Result<Http, CloudError> {
+        if let AzureEnvironment::Custom(_) = environment {
+            return Http::new(&trust(environment)?).map_err(untrusted);
+        }
+        if let Some(http) = self.clouds.get() {
+            return Ok(http.clone());
+        }
+        let http = Http::new(&Trust::clouds()).map_err(untrusted)?;
+        Ok(self.clouds.get_or_init(|| http).clone())
+    }
+}
+
+/// A hash over every member, each with its length before it. Destructured without `..`: a new member does not compile
+/// until it is in the hash.
+fn hash_of(account: &AzureAccount) -> [u8; 32] {
+    let AzureAccount { environment, tenant_id, identity } = account;
+    let AzureIdentity::ClientSecret { client_id, secret } = identity;
+    let mut parts = match environment {
+        AzureEnvironment::Public => vec!["public"],
+        AzureEnvironment::UsGovernment => vec!["us-government"],
+        AzureEnvironment::China => vec!["china"],
+        AzureEnvironment::Custom(AzureEndpoints {
+            authority,
+            resource_manager,
+            resource_manager_scope,
+            ca_bundle,
+        }) => vec![
+            "custom",
+            authority,
+            resource_manager,
+            resource_manager_scope,
+            ca_bundle.as_deref().unwrap_or("none"),
+        ],
+    };
+    parts.extend([tenant_id.as_str(), client_id, secret]);
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(&part.len().to_be_bytes());
+        context.update(part.as_bytes());
+    }
+    let mut hash = [0; 32];
+    hash.copy_from_slice(context.finish().as_ref()); // SHA-256 gives 32 bytes
+    hash
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;
