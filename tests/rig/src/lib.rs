@@ -1,0 +1,21 @@
+//! Starts what the end-to-end tests and the demo run against, each as processes of its own:
+//!
+//! - [`control_plane`]: a real Kubernetes control plane, with clients and kubeconfigs for it;
+//! - [`emulator`]: the clouds, and their control endpoint;
+//! - [`operator`]: the program under test.
+//!
+//! All three stand on [`process`], a child process that never outlives the test, and on [`folder`], a temporary folder
+//! that does not either. [`programs`] finds or builds the binaries, [`ports`] finds free ports, [`wait`] waits for what
+//! a test claims.
+//!
+//! This crate shares no code with the operator: what it says about Kubernetes and the clouds comes from outside.
+
+pub mod control_plane;
+pub mod emulator;
+pub mod folder;
+mod last_will;
+pub mod operator;
+pub mod ports;
+pub mod process;
+pub mod programs;
+pub mod wait;
