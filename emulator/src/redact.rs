@@ -1,0 +1,137 @@
+//! Cutting secrets out of what the journal keeps. Certificates stay; tokens, client secrets, assertions and
+//! private keys go.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use openssl::pkey::PKey;
+use serde_json::Value;
+
+use crate::encoding;
+
+pub(crate) const CUT: &str = "(cut out)";
+
+const SECRET_HEADERS: [&str; 6] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "x-auth-token",
+    "x-subject-token",
+    "x-identity-header",
+];
+const SECRET_FIELDS: [&str; 8] = [
+    "client_secret",
+    "client_assertion",
+    "assertion",
+    "password",
+    "refresh_token",
+    "access_token",
+    "id_token",
+    "secret",
+];
+
+pub(crate) fn header(name: &str, value: &str) -> String {
+    if SECRET_HEADERS.contains(&name) { CUT.to_owned() } else { value.to_owned() }
+}
+
+/// A query string with the values of secret parameters cut out; everything else stays as it was sent.
+pub(crate) fn query(raw: &str) -> String {
+    let cut = |pair: &str| match pair.split_once('=') {
+        Some((name, _)) if is_secret_field(name) => format!("{name}={CUT}"),
+        _ => pair.to_owned(),
+    };
+    raw.split('&').map(cut).collect::<Vec<_>>().join("&")
+}
+
+/// A body as text: JSON and forms keep their shape, anything else that holds a key goes as a whole.
+pub(crate) fn body(bytes: &[u8]) -> String {
+    let Ok(text) = std::str::from_utf8(bytes) else { return format!("({} bytes, no text)", bytes.len()) };
+    if let Ok(mut value) = serde_json::from_str::<Value>(text) {
+        // A body without secrets is kept to the letter.
+        return if json(&mut value) { value.to_string() } else { text.to_owned() };
+    }
+    if looks_like_key(text) {
+        return CUT.to_owned();
+    }
+    if text.split('&').any(|pair| pair.split_once('=').is_some_and(|(name, _)| is_secret_field(name))) {
+        return query(text);
+    }
+    text.to_owned()
+}
+
+/// Cuts secrets out of a JSON value; whether there were any.
+fn json(value: &mut Value) -> bool {
+    let mut found = false;
+    match value {
+        Value::String(text) if looks_like_key(text) => {
+            *value = CUT.into();
+            found = true;
+        }
+        Value::Array(items) => {
+            for item in items {
+                found |= json(item);
+            }
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                if is_secret_field(name) && !member.is_null() {
+                    *member = CUT.into();
+                    found = true;
+                } else {
+                    found |= json(member);
+                }
+            }
+        }
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+    found
+}
+
+fn is_secret_field(name: &str) -> bool {
+    let name = encoding::percent_decoded(name, true).unwrap_or_default().to_ascii_lowercase();
+    SECRET_FIELDS.contains(&name.as_str())
+}
+
+fn looks_like_key(text: &str) -> bool {
+    if text.contains("PRIVATE KEY-----") {
+        return true;
+    }
+    let packed: String = text.split_ascii_whitespace().collect();
+    let Ok(bytes) = BASE64.decode(packed) else { return false };
+    String::from_utf8_lossy(&bytes).contains("PRIVATE KEY-----") || PKey::private_key_from_der(&bytes).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_of_forms_and_queries_go() {
+        let form = body(b"grant_type=client_credentials&client%5Fsecret=hunter2&client_id=a");
+        assert_eq!(form, "grant_type=client_credentials&client%5Fsecret=(cut out)&client_id=a");
+        assert_eq!(query("a=b&password=x&c"), "a=b&password=(cut out)&c");
+        assert_eq!(header("authorization", "Bearer x"), CUT);
+        assert_eq!(header("if-match", "x"), "x");
+    }
+
+    #[test]
+    fn private_keys_go_in_every_encoding_and_certificates_stay() {
+        let key = PKey::from_ec_key(
+            openssl::ec::EcKey::generate(
+                &openssl::ec::EcGroup::from_curve_name(openssl::nid::Nid::X9_62_PRIME256V1).unwrap(),
+            )
+            .unwrap(),
+        )
+        .unwrap();
+        let pem = String::from_utf8(key.private_key_to_pem_pkcs8().unwrap()).unwrap();
+        let der = BASE64.encode(key.private_key_to_der().unwrap());
+        for secret in
+            [pem.clone(), BASE64.encode(&pem), der, BASE64.encode(key.private_key_to_pkcs8().unwrap())]
+        {
+            let sent = serde_json::json!({"certificate": secret, "n": [1]}).to_string();
+            assert_eq!(body(sent.as_bytes()), r#"{"certificate":"(cut out)","n":[1]}"#);
+        }
+        assert_eq!(body(pem.as_bytes()), CUT);
+        let harmless = r#"{ "certificate" : "-----BEGIN CERTIFICATE-----" }"#;
+        assert_eq!(body(harmless.as_bytes()), harmless);
+    }
+}
