@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hyper::StatusCode;
+use openssl::error::ErrorStack;
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -194,6 +195,9 @@ impl Call {
             }
             None => (service.answer)(&mut state, &self.request),
         };
+        // OpenSSL's error queue belongs to the thread. A signature that did not verify leaves an entry there, and TLS
+        // on the same thread would take it for its own.
+        drop(ErrorStack::get());
         state.journal.applied(self.sequence, answer.status.as_u16());
         drop(state);
         if self.operation.access == Access::Write && answer.status.is_success() {
