@@ -6,7 +6,6 @@ pub mod account;
 pub mod certificate;
 pub mod condition;
 pub mod crd;
-pub mod duration;
 pub mod iot_hub;
 pub mod reason;
 pub mod source;

@@ -38,6 +38,8 @@ pub enum Reason {
     ReferenceNotFound,
     /// The source holds no certificate that can be read.
     CertificateMalformed,
+    /// The private key cannot be used: unreadable, encrypted, or of a kind that is not supported.
+    PrivateKeyUnusable,
     /// The private key does not belong to the certificate.
     KeyMismatch,
     /// The certificate's validity is over.
@@ -112,7 +114,7 @@ impl Reason {
             SecretNotFound | SecretKeyMissing | ReferenceNotFound | AccountNotFound | SourcesNotGranted => {
                 Class::Missing
             }
-            CertificateMalformed | KeyMismatch | CertificateExpired | CertificateNotCA | ProofRejected
+            CertificateMalformed | PrivateKeyUnusable | KeyMismatch | CertificateExpired | CertificateNotCA | ProofRejected
             | UploadRefused | SpecInvalid | NotSupported => Class::User,
             AccountNotAllowed | AuthenticationFailed | AccessDenied | PolicyDenied | QuotaExceeded
             | TargetNotFound | ProviderNotRegistered | EndpointMisconfigured => Class::Grant,
@@ -124,5 +126,22 @@ impl Reason {
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Debug::fmt(self, f) // a variant's name is its text, as in the schema
+    }
+}
+
+/// Why a wish cannot be carried out: found by looking at the spec and at what it refers to, before any remote call.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}: {message}")]
+pub struct Invalid {
+    /// The reason for conditions and events.
+    pub reason: Reason,
+    /// What is wrong, where (the field path), and what to do.
+    pub message: String,
+}
+
+impl Invalid {
+    /// A finding about the spec or what it refers to.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
     }
 }

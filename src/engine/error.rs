@@ -21,8 +21,10 @@ pub struct CloudError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
     /// Read the object and plan anew, at once: the answer says that our view was old, or its outcome is unknown.
-    /// If it keeps happening within one pass, the reason stands.
-    Reread,
+    Reread {
+        /// How often in a row within one pass; after that the reason stands.
+        tries: u8,
+    },
     /// Retry as the reason's class says, not before the service's own `Retry-After`.
     Retry {
         /// How long the service asked to be left alone.
@@ -43,10 +45,17 @@ impl CloudError {
         self
     }
 
-    /// The same, with a fresh read first.
+    /// The same, with fresh reads first: three, as an object that changes faster is somebody else's.
     #[must_use]
     pub fn reread(mut self) -> Self {
-        self.then = Then::Reread;
+        self.then = Then::Reread { tries: 3 };
+        self
+    }
+
+    /// The same, with one fresh read and one more try first.
+    #[must_use]
+    pub fn reread_once(mut self) -> Self {
+        self.then = Then::Reread { tries: 1 };
         self
     }
 }

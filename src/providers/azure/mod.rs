@@ -7,6 +7,7 @@ mod credential;
 mod environment;
 mod error_body;
 mod failure;
+pub mod iot_hub;
 mod random;
 mod session;
 mod sign_in;

@@ -1,0 +1,112 @@
+//! The command line.
+
+mod validate;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand, ValueEnum};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+
+use crate::api::account::{CloudAccount, ClusterCloudAccount};
+use crate::api::crd;
+use crate::providers;
+use crate::runtime;
+use crate::source::cluster::ServiceAccount;
+
+pub use validate::undecodable;
+
+/// Keeps certificates in cloud services equal to what Kubernetes manifests say.
+#[derive(Debug, Parser)]
+#[command(name = "certferry", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the operator.
+    Run(Run),
+    /// Prints the CustomResourceDefinitions, or writes a file for each.
+    Crds {
+        /// Folder to write `<plural>.yaml` files to.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+    },
+    /// Checks manifests without a cluster: schema, CEL rules, and what the operator would say at once.
+    Validate {
+        /// Manifest file, of one or more documents; `-` reads standard input. Documents of other groups are passed
+        /// over.
+        #[arg(short, long = "filename", required = true)]
+        file: Vec<PathBuf>,
+    },
+}
+
+/// How the operator runs.
+#[derive(Debug, clap::Args)]
+struct Run {
+    /// Namespace that the operator runs in; the Secrets of ClusterCloudAccounts are read there.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "certferry")]
+    namespace: String,
+    /// ServiceAccount that the operator runs as, for messages that say how to grant it something.
+    #[arg(long, env = "POD_SERVICE_ACCOUNT", default_value = "certferry")]
+    service_account: String,
+    /// Form of the log lines.
+    #[arg(long, default_value = "json")]
+    log_format: LogFormat,
+    /// What is logged, as `tracing` filters.
+    #[arg(long, env = "RUST_LOG", default_value = "info,typespec_client_core=warn,kube_runtime=warn")]
+    log_filter: String,
+}
+
+/// Forms of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Does what the arguments say.
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(Run { namespace, service_account, log_format, log_filter }) => {
+            let operator = ServiceAccount { namespace, name: service_account };
+            runtime::run(operator, log_format, &log_filter).map(|()| true)
+        }
+        Command::Crds { dir } => crds(dir.as_deref()).map(|()| true),
+        Command::Validate { file } => validate::validate(&file),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "certferry: {error:#}"); // nobody left to tell
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The definitions of all kinds.
+fn definitions() -> Vec<CustomResourceDefinition> {
+    let accounts = [crd::definition::<CloudAccount>(), crd::definition::<ClusterCloudAccount>()];
+    accounts.into_iter().chain(providers::all().iter().map(|it| it.definition())).collect()
+}
+
+fn crds(dir: Option<&Path>) -> Result<()> {
+    for definition in definitions() {
+        let yaml = serde_saphyr::to_string(&definition).context("a definition cannot be written as YAML")?;
+        match dir {
+            Some(dir) => {
+                let path = dir.join(format!("{}.yaml", definition.spec.names.plural));
+                std::fs::write(&path, yaml).with_context(|| format!("cannot write {}", path.display()))?;
+            }
+            None => writeln!(std::io::stdout(), "---\n{yaml}").context("cannot write to standard output")?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! The wiring of one kind: its watch, its queue, and the pass that each object gets.
+
+use std::convert::Infallible;
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt};
+use kube::core::PartialObjectMeta;
+use kube::{Api, Resource, ResourceExt};
+use kube_runtime::controller::{Action, Config, Controller};
+use kube_runtime::reflector::{self, ObjectRef};
+use kube_runtime::watcher::Event;
+use kube_runtime::{Predicate, WatchStreamExt, predicates, watcher};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use super::Engine;
+use super::dependents::RootKey;
+use crate::source::watch::WATCH_SECONDS;
+use crate::source::{ObjectKey, ReferenceKind};
+
+/// How many objects of a kind are worked on at a time.
+const CONCURRENCY: u16 = 8;
+
+/// Watches a kind and gives each object its passes, until told to stop; a running pass is let finish.
+///
+/// Only metadata is watched: a pass reads its object itself, so that it never acts on an old view, and an object that
+/// cannot be decoded harms no other. `refers_as` is set for kinds that other resources refer to.
+pub async fn run<K, Fut>(
+    engine: Arc<Engine>,
+    refers_as: Option<ReferenceKind>,
+    stop: CancellationToken,
+    pass: impl Fn(RootKey) -> Fut + Send + Sync + 'static,
+) where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    Fut: Future<Output = Option<Duration>> + Send + 'static,
+{
+    let kind = kind_of::<K>();
+    let (sender, triggers) = unbounded_channel();
+    engine.dependents.notify(kind, sender);
+    let triggers = UnboundedReceiverStream::new(triggers).map(|key: RootKey| {
+        let reference = ObjectRef::new(&key.name);
+        if key.namespace.is_empty() { reference } else { reference.within(&key.namespace) }
+    });
+
+    let (reader, writer) = reflector::store();
+    let api = Api::<PartialObjectMeta<K>>::all(engine.client.clone());
+    let watch = watcher(api, watcher::Config::default().timeout(WATCH_SECONDS)).default_backoff();
+    let observer = engine.clone();
+    let changed = watch
+        .inspect_ok(move |event| tell_dependents(&observer, kind, refers_as, event))
+        .reflect(writer)
+        .applied_objects()
+        // Writes of our own to the status are no news to us. A deletion raises the generation.
+        .predicate_filter(predicates::generation.combine(predicates::annotations), Default::default());
+
+    let pass = Arc::new(pass);
+    Controller::for_stream(changed, reader)
+        .with_config(Config::default().concurrency(CONCURRENCY))
+        .reconcile_on(triggers)
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(
+            move |object, pass: Arc<_>| {
+                let key = root_key(kind, &*object);
+                let span = tracing::info_span!("reconcile", kind, namespace = key.namespace, name = key.name);
+                one_pass(pass, key).instrument(span)
+            },
+            |_, never: &Infallible, _| match *never {},
+            pass,
+        )
+        .for_each(|result| async move {
+            if let Err(error) = result {
+                tracing::debug!(%error, kind, "not reconciled"); // the object went away while it was queued
+            }
+        })
+        .await;
+}
+
+/// The kind as it stands in manifests.
+pub fn kind_of<K: Resource<DynamicType = ()>>() -> &'static str {
+    match K::kind(&()) {
+        std::borrow::Cow::Borrowed(kind) => kind,
+        std::borrow::Cow::Owned(kind) => kind.leak(), // never: derived kinds are literals
+    }
+}
+
+async fn one_pass<Fut>(pass: Arc<impl Fn(RootKey) -> Fut>, key: RootKey) -> Result<Action, Infallible>
+where
+    Fut: Future<Output = Option<Duration>>,
+{
+    Ok(pass(key).await.map_or_else(Action::await_change, Action::requeue))
+}
+
+fn tell_dependents<K>(
+    engine: &Engine,
+    kind: &'static str,
+    refers_as: Option<ReferenceKind>,
+    event: &Event<PartialObjectMeta<K>>,
+) where
+    PartialObjectMeta<K>: ResourceExt,
+{
+    let (object, version) = match event {
+        Event::Apply(object) | Event::InitApply(object) => (object, object.resource_version()),
+        Event::Delete(object) => (object, None),
+        Event::Init | Event::InitDone => return,
+    };
+    let RootKey { namespace, name, .. } = root_key(kind, object);
+    if version.is_none() {
+        engine.dependents.forget(&RootKey { kind, namespace: namespace.clone(), name: name.clone() });
+    }
+    if let Some(kind) = refers_as {
+        engine.dependents.changed(&ObjectKey { kind, namespace, name }, version.as_deref());
+    }
+}
+
+fn root_key(kind: &'static str, object: &impl ResourceExt) -> RootKey {
+    RootKey { kind, namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+}

@@ -1,0 +1,132 @@
+//! The loop: observe, ask for the next call, make it, observe again, until nothing is left to do.
+
+use std::future::Future;
+use std::time::Duration;
+
+use super::error::{CloudError, Then};
+use super::{Freshness, Goal, Next, Provider};
+use crate::api::reason::Reason;
+
+/// More calls than any provider needs to reach its goal from any state; one that needs more fights itself.
+const MAX_STEPS: usize = 8;
+
+/// How the loop ended.
+#[derive(Debug)]
+pub enum End<O> {
+    /// A read shows the goal reached.
+    Settled(O),
+    /// The service is at work; look again after that time.
+    Wait(Duration),
+    /// It cannot go on as things are, or a call failed.
+    Failed {
+        /// The reason for the condition.
+        reason: Reason,
+        /// What happened and what to do.
+        message: String,
+        /// When the service wants to be asked again.
+        after: Option<Duration>,
+        /// Whether this pass saw the service differ from the wish.
+        behind: bool,
+        /// The step that failed, if one was made.
+        step: Option<Attempt>,
+    },
+    /// The resource changed meanwhile; start over with a fresh one.
+    Outdated,
+}
+
+/// A step that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its name.
+    pub step: &'static str,
+    /// Its content.
+    pub content_hash: String,
+}
+
+/// What has to hold before a call that changes the service may be made.
+pub trait Gate<P: Provider>: Send {
+    /// Checks that the resource is still as it was, and records what must be recorded first. The resource is brought
+    /// to how it is then.
+    fn open(
+        &mut self,
+        root: &mut P::Root,
+        step: &P::Step,
+    ) -> impl Future<Output = Result<(), Closed>> + Send;
+}
+
+/// Why a call may not be made.
+#[derive(Debug)]
+pub enum Closed {
+    /// The resource changed or is gone.
+    Outdated,
+    /// The call is known to be in vain.
+    Refused {
+        /// The reason for the condition.
+        reason: Reason,
+        /// The message for the condition.
+        message: String,
+    },
+}
+
+/// Brings the service to the goal, one call at a time.
+pub async fn converge<P: Provider>(
+    provider: &P,
+    root: &mut P::Root,
+    goal: &Goal<P::Desired>,
+    gate: &mut impl Gate<P>,
+) -> End<P::Observed> {
+    let mut behind = false;
+    let mut rereads = 0;
+    let mut answered: Option<P::Observed> = None;
+    for _ in 0..=MAX_STEPS {
+        // What a call's own answer showed serves for the next call; that the goal is reached is believed of a read.
+        let (observed, from_read) = match answered.take() {
+            Some(observed) => (observed, false),
+            None => match provider.observe(root, Freshness::Live).await {
+                Ok(observed) => (observed, true),
+                Err(error) => return failed(error, behind, None),
+            },
+        };
+        let step = match P::next(goal, &observed) {
+            Next::Done if from_read => return End::Settled(observed),
+            Next::Done => continue,
+            Next::Wait(time) => return End::Wait(time),
+            Next::Stuck { reason, message } => {
+                return End::Failed { reason, message, after: None, behind: true, step: None };
+            }
+            Next::Step(step) => step,
+        };
+        behind = true;
+        let attempt = Attempt { step: super::Step::name(&step), content_hash: super::Step::content_hash(&step) };
+        match gate.open(root, &step).await {
+            Ok(()) => {}
+            Err(Closed::Outdated) => return End::Outdated,
+            Err(Closed::Refused { reason, message }) => {
+                return End::Failed { reason, message, after: None, behind, step: Some(attempt) };
+            }
+        };
+        match provider.apply(step).await {
+            Ok(seen) => {
+                answered = seen;
+                rereads = 0;
+            }
+            Err(CloudError { then: Then::Reread { tries }, .. }) if rereads < tries => rereads += 1,
+            Err(error) => return failed(error, behind, Some(attempt)),
+        }
+    }
+    let message = "the service did not come to the wanted state, however often it was written: \
+                   look for another writer of the same object";
+    End::Failed { reason: Reason::Diverged, message: message.into(), after: None, behind, step: None }
+}
+
+fn failed<O>(error: CloudError, behind: bool, step: Option<Attempt>) -> End<O> {
+    let CloudError { reason, message, then } = error;
+    let after = match then {
+        Then::Retry { after } => after,
+        Then::Reread { .. } => None,
+    };
+    End::Failed { reason, message, after, behind, step }
+}
+
+#[cfg(test)]
+mod tests;

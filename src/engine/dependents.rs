@@ -1,0 +1,151 @@
+//! Which resources refer to which objects, so that a change of a Secret or an account reaches those that use it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::source::ObjectKey;
+
+/// One resource of ours: its kind and place.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RootKey {
+    /// The kind, as in manifests.
+    pub kind: &'static str,
+    /// The namespace; empty for a cluster-wide kind.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+/// The index from objects to the resources that refer to them.
+#[derive(Default)]
+pub struct Dependents(Mutex<Index>);
+
+#[derive(Default)]
+struct Index {
+    /// For each resource: what it refers to, and the version that its last pass read.
+    references: HashMap<RootKey, HashMap<ObjectKey, Option<String>>>,
+    dependents: HashMap<ObjectKey, HashSet<RootKey>>,
+    /// Where the controller of each kind takes resources to reconcile.
+    queues: HashMap<&'static str, UnboundedSender<RootKey>>,
+}
+
+impl Dependents {
+    /// Resources of this kind are to be sent there when something that they refer to changed.
+    pub fn notify(&self, kind: &'static str, queue: UnboundedSender<RootKey>) {
+        self.lock().queues.insert(kind, queue);
+    }
+
+    /// Records what a resource refers to, before it is read: a change from now on is noticed.
+    pub fn refers(&self, root: &RootKey, keys: impl IntoIterator<Item = ObjectKey>) {
+        let index = &mut *self.lock();
+        let before = index.references.remove(root).unwrap_or_default();
+        let after: HashMap<_, _> = keys
+            .into_iter()
+            .map(|key| {
+                let version = before.get(&key).cloned().flatten();
+                (key, version)
+            })
+            .collect();
+        for key in before.keys().filter(|key| !after.contains_key(key)) {
+            index.unlink(key, root);
+        }
+        for key in after.keys() {
+            index.dependents.entry(key.clone()).or_default().insert(root.clone());
+        }
+        index.references.insert(root.clone(), after);
+    }
+
+    /// Records the versions that a pass read; an event about just these is no news to it.
+    pub fn has_read(&self, root: &RootKey, versions: &[(ObjectKey, String)]) {
+        if let Some(references) = self.lock().references.get_mut(root) {
+            for (key, version) in versions {
+                references.insert(key.clone(), Some(version.clone()));
+            }
+        }
+    }
+
+    /// Forgets a resource that is gone.
+    pub fn forget(&self, root: &RootKey) {
+        let index = &mut *self.lock();
+        for key in index.references.remove(root).unwrap_or_default().into_keys() {
+            index.unlink(&key, root);
+        }
+    }
+
+    /// Sends every resource that refers to the object and has not read this version of it to its controller.
+    pub fn changed(&self, key: &ObjectKey, version: Option<&str>) {
+        let index = self.lock();
+        for root in index.dependents.get(key).into_iter().flatten() {
+            let read = index.references.get(root).and_then(|it| it.get(key)).and_then(Option::as_deref);
+            if version.is_some() && read == version {
+                continue;
+            }
+            if let Some(queue) = index.queues.get(root.kind) {
+                let _ = queue.send(root.clone()); // fails only when that controller has ended
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Index> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Index {
+    fn unlink(&mut self, key: &ObjectKey, root: &RootKey) {
+        if let Some(roots) = self.dependents.get_mut(key) {
+            roots.remove(root);
+            if roots.is_empty() {
+                self.dependents.remove(key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+    use super::*;
+    use crate::source::ReferenceKind;
+
+    fn secret(name: &str) -> ObjectKey {
+        ObjectKey { kind: ReferenceKind::Secret, namespace: "ns".into(), name: name.into() }
+    }
+
+    fn root(name: &str) -> RootKey {
+        RootKey { kind: "Kind", namespace: "ns".into(), name: name.into() }
+    }
+
+    fn drain(queue: &mut UnboundedReceiver<RootKey>) -> Vec<String> {
+        let mut names: Vec<_> = std::iter::from_fn(|| queue.try_recv().ok()).map(|it| it.name).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_change_reaches_those_that_refer_to_the_object_and_have_not_read_it() {
+        let (sender, mut queue) = unbounded_channel();
+        let dependents = Dependents::default();
+        dependents.notify("Kind", sender);
+        dependents.refers(&root("a"), [secret("s"), secret("t")]);
+        dependents.refers(&root("b"), [secret("s")]);
+
+        dependents.changed(&secret("s"), Some("1"));
+        assert_eq!(drain(&mut queue), ["a", "b"]);
+        dependents.has_read(&root("a"), &[(secret("s"), "1".into())]);
+        dependents.changed(&secret("s"), Some("1"));
+        assert_eq!(drain(&mut queue), ["b"]);
+        dependents.changed(&secret("s"), None);
+        assert_eq!(drain(&mut queue), ["a", "b"]);
+
+        dependents.refers(&root("a"), [secret("t")]);
+        dependents.forget(&root("b"));
+        dependents.changed(&secret("s"), Some("2"));
+        assert!(drain(&mut queue).is_empty());
+        dependents.changed(&secret("t"), Some("1"));
+        assert_eq!(drain(&mut queue), ["a"]);
+    }
+}

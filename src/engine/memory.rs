@@ -1,0 +1,58 @@
+//! What is remembered of each resource between passes. Losing it costs nothing but an early retry.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::dependents::RootKey;
+use super::status::Outcome;
+use crate::api::reason::Class;
+
+/// The memory of one kind.
+#[derive(Default)]
+pub struct Memory(Mutex<HashMap<RootKey, Track>>);
+
+#[derive(Clone, Copy, Default)]
+struct Track {
+    generation: i64,
+    failures: u32,
+    unread_since: Option<Instant>,
+}
+
+impl Memory {
+    /// Takes note of an outcome; gives the passing failures in a row, and since when no pass could read the service.
+    pub fn record(&self, key: &RootKey, generation: i64, outcome: &Outcome) -> (u32, Option<Duration>) {
+        let mut tracks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let track = tracks.entry(key.clone()).or_default();
+        if track.generation != generation {
+            *track = Track { generation, ..Track::default() };
+        }
+        match outcome {
+            Outcome::Failed { reason, behind, .. } if reason.class() == Class::Transient => {
+                track.failures = track.failures.saturating_add(1);
+                let since = track.unread_since.get_or_insert_with(Instant::now);
+                if *behind {
+                    *since = Instant::now();
+                }
+            }
+            Outcome::Working { .. } => {}
+            Outcome::Settled(_) | Outcome::SignedIn | Outcome::Failed { .. } => {
+                *track = Track { generation, ..Track::default() };
+            }
+        }
+        (track.failures, track.unread_since.map(|it| it.elapsed()))
+    }
+
+    /// Counts a failure of the API server; gives the failures in a row.
+    pub fn failed(&self, key: &RootKey) -> u32 {
+        let mut tracks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let track = tracks.entry(key.clone()).or_default();
+        track.failures = track.failures.saturating_add(1);
+        track.failures
+    }
+
+    /// Forgets a resource that is gone.
+    pub fn forget(&self, key: &RootKey) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+}

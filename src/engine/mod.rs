@@ -1,0 +1,165 @@
+//! The engine: it brings a certificate in a service to what a resource says, whatever the service is.
+//!
+//! A provider says what it needs from the cluster, what is wanted, what it observes and what the next call is; the
+//! engine fetches, decides when, records, retries and reports. Nothing here knows a cloud.
+
+pub mod account;
+pub mod backoff;
+pub mod clock;
+pub mod controller;
+pub mod converge;
+pub mod dependents;
+pub mod error;
+pub mod event;
+pub mod memory;
+pub mod reconcile;
+pub mod status;
+pub mod write;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::Client;
+
+use crate::api::certificate::{CertificateResource, CertificateSummary, Remote};
+use crate::api::reason::{Invalid, Reason};
+use crate::source::account::Account;
+use crate::source::cluster::Cluster;
+use crate::source::watch::SourceWatches;
+use crate::source::{Fetched, Reference};
+use clock::Clock;
+use dependents::Dependents;
+use error::CloudError;
+use event::Events;
+
+/// What all controllers share.
+pub struct Engine {
+    /// The API server.
+    pub client: Client,
+    /// Reads on behalf of resources.
+    pub cluster: Cluster,
+    /// Which resources refer to which objects.
+    pub dependents: Arc<Dependents>,
+    /// Watches on what they refer to.
+    pub watches: SourceWatches,
+    /// Events about them.
+    pub events: Events,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// What a resource asks for: its certificate present in the service, or absent.
+pub enum Goal<T> {
+    /// Present, as described.
+    Present(T),
+    /// Absent: the resource is being deleted.
+    Absent,
+}
+
+/// What to do next to reach a goal.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next<S> {
+    /// Nothing: what was observed is what is wanted.
+    Done,
+    /// One call.
+    Step(S),
+    /// Nothing yet: the service is at work.
+    Wait(Duration),
+    /// Nothing, until somebody changes something.
+    Stuck {
+        /// The reason for the condition.
+        reason: Reason,
+        /// What is in the way and what to do.
+        message: String,
+    },
+}
+
+/// How fresh an observation must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// Read from the service now.
+    Live,
+}
+
+/// One call that changes the service.
+pub trait Step: Send {
+    /// Its name, in CamelCase.
+    fn name(&self) -> &'static str;
+
+    /// What the service will show of the content once the call took effect.
+    fn content_hash(&self) -> String;
+
+    /// Whether the content has to be recorded before the call, because only the record tells later whose it is.
+    fn needs_intent(&self) -> bool;
+
+    /// What is going on, for conditions.
+    fn progress(&self) -> Reason;
+}
+
+/// What a settled observation says for the status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The remote object.
+    pub remote: Remote,
+    /// Its certificate.
+    pub certificate: CertificateSummary,
+    /// Whether the service holds it as verified; `None` where verification was not asked.
+    pub verified: Option<bool>,
+}
+
+/// One kind of certificate in one service.
+pub trait Provider: Sized + Send + Sync + 'static {
+    /// The custom resource.
+    type Root: CertificateResource;
+    /// What all providers of a cloud share: credentials, limits.
+    type Cloud: Send + Sync + 'static;
+    /// The parsed wish.
+    type Desired: Send + Sync;
+    /// What the service says, and what our records hold of it.
+    type Observed: Send + Sync;
+    /// One call.
+    type Step: Step;
+
+    /// All Secrets and ConfigMaps that the resource refers to. Pure.
+    fn references(root: &Self::Root) -> Vec<Reference>;
+
+    /// What is wrong with the spec, as far as it tells by itself. Pure.
+    fn check(root: &Self::Root) -> Result<(), Invalid>;
+
+    /// The wish, or what is wrong with it. Pure; `now` decides whether a certificate is expired.
+    fn desired(root: &Self::Root, found: &Fetched, now: Timestamp) -> Result<Self::Desired, Invalid>;
+
+    /// What to do next. Pure.
+    fn next(goal: &Goal<Self::Desired>, observed: &Self::Observed) -> Next<Self::Step>;
+
+    /// What the status tells of an observation that is as desired. Pure.
+    fn facts(desired: &Self::Desired, observed: &Self::Observed) -> Option<Facts>;
+
+    /// The service that the resource names, reached with that account.
+    fn connect(
+        cloud: &Self::Cloud,
+        account: &Account,
+        root: &Self::Root,
+    ) -> impl Future<Output = Result<Self, Unusable>> + Send;
+
+    /// Reads the remote object; `root` tells what our records hold of it. Never writes.
+    fn observe(
+        &self,
+        root: &Self::Root,
+        freshness: Freshness,
+    ) -> impl Future<Output = Result<Self::Observed, CloudError>> + Send;
+
+    /// Makes one call. An observation is returned only where no read shows it.
+    fn apply(&self, step: Self::Step) -> impl Future<Output = Result<Option<Self::Observed>, CloudError>> + Send;
+}
+
+/// Why a service could not be connected.
+#[derive(Debug)]
+pub enum Unusable {
+    /// The resource does not say what is needed.
+    Invalid(Invalid),
+    /// Sign-in failed.
+    Cloud(CloudError),
+}

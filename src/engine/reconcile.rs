@@ -1,0 +1,392 @@
+//! One pass over one resource: dereference, parse, connect, converge, report.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::{Api, Resource, ResourceExt};
+
+use super::converge::{Attempt, Closed, End, Gate, converge};
+use super::dependents::RootKey;
+use super::error::{CloudError, Then};
+use super::memory::Memory;
+use super::status::{self, Circumstances, Outcome};
+use super::write::{self, WriteError};
+use super::{Engine, Facts, Goal, Provider, Step, Unusable};
+use crate::api::certificate::{CertificateResource, CertificateStatus, DeletionPolicy, Intent, ManagementPolicy, Origin};
+use crate::api::condition::{self, ConditionType};
+use crate::api::reason::{Class, Invalid, Reason};
+use crate::source::account::Account;
+use crate::source::cluster::FetchError;
+use crate::source::{Fetched, ObjectKey, Reference};
+
+/// A pass that takes longer is given up and begun anew; every call in it has a shorter limit of its own.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// What every pass over a kind shares.
+pub struct Context<P: Provider> {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// The cloud of the provider.
+    pub cloud: Arc<P::Cloud>,
+    /// What is remembered between passes.
+    pub memory: Memory,
+}
+
+/// Why a pass ended before it could converge.
+enum Halt {
+    Invalid(Invalid),
+    Cloud(CloudError),
+    Api(kube::Error),
+    /// The resource changed meanwhile: start over.
+    Outdated,
+}
+
+impl From<Invalid> for Halt {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(invalid)
+    }
+}
+
+impl From<FetchError> for Halt {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Invalid(invalid) => Self::Invalid(invalid),
+            FetchError::Api(error) => Self::Api(error),
+        }
+    }
+}
+
+impl From<Unusable> for Halt {
+    fn from(error: Unusable) -> Self {
+        match error {
+            Unusable::Invalid(invalid) => Self::Invalid(invalid),
+            Unusable::Cloud(error) => Self::Cloud(error),
+        }
+    }
+}
+
+impl From<WriteError> for Halt {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Outdated => Self::Outdated,
+            WriteError::Api(error) => Self::Api(error),
+        }
+    }
+}
+
+/// Looks at one resource and does what is due. Gives the time of the next pass, or nothing when it is gone.
+pub async fn reconcile<P: Provider>(context: &Context<P>, key: &RootKey) -> Option<Duration> {
+    let api = Api::<P::Root>::namespaced(context.engine.client.clone(), &key.namespace);
+    // Always the API server's own word: a cache may not yet show what the last pass recorded.
+    let mut root = match api.get_opt(&key.name).await {
+        Ok(Some(root)) => root,
+        Ok(None) => {
+            context.engine.dependents.forget(key);
+            context.memory.forget(key);
+            return None;
+        }
+        Err(error) => return Some(context.again(key, &error)),
+    };
+    let pass = Pass { context, api, key };
+    let due = if root.meta().deletion_timestamp.is_some() {
+        pass.remove(&mut root).await
+    } else {
+        pass.keep(&mut root).await
+    };
+    match due {
+        Ok(due) => due,
+        Err(Halt::Api(error)) => Some(context.again(key, &error)),
+        Err(Halt::Outdated) => Some(Duration::from_secs(1)),
+        Err(Halt::Invalid(_) | Halt::Cloud(_)) => None, // reported where they arise
+    }
+}
+
+impl<P: Provider> Context<P> {
+    /// The API server failed: nothing is known, nothing is reported, the pass is repeated.
+    fn again(&self, key: &RootKey, error: &kube::Error) -> Duration {
+        tracing::warn!(%error, "the API server failed; trying again");
+        super::backoff::after_failures(self.memory.failed(key), fastrand::f64())
+    }
+}
+
+struct Pass<'a, P: Provider> {
+    context: &'a Context<P>,
+    api: Api<P::Root>,
+    key: &'a RootKey,
+}
+
+impl<P: Provider> Pass<'_, P> {
+    /// Keeps the certificate in the service equal to the spec.
+    async fn keep(&self, root: &mut P::Root) -> Result<Option<Duration>, Halt> {
+        self.first_look(root).await?;
+        let outcome = match self.wish(root).await {
+            Ok((provider, desired)) => {
+                let goal = Goal::Present(desired);
+                match self.converge(&provider, root, &goal).await {
+                    End::Settled(observed) => settled::<P>(&goal, &observed)?,
+                    end => unsettled(end)?,
+                }
+            }
+            Err(halt) => failed(halt)?,
+        };
+        self.report(root, &outcome).await.map(Some)
+    }
+
+    /// Before any remote call a new object says that it has been seen: one without conditions would count as done.
+    async fn first_look(&self, root: &mut P::Root) -> Result<(), Halt> {
+        if root.status().is_some_and(|it| condition::find(&it.conditions, ConditionType::Ready).is_some()) {
+            return Ok(());
+        }
+        let message = "seen; work on it begins".to_owned();
+        let outcome = Outcome::Working { reason: Reason::Pending, message, wait: Duration::ZERO };
+        self.report(root, &outcome).await.map(drop)
+    }
+
+    /// Dereference, parse, connect: what is wanted, and the service where it is wanted.
+    async fn wish(&self, root: &P::Root) -> Result<(P, P::Desired), Halt> {
+        managed(root)?;
+        let references = P::references(root);
+        self.watch(root, &references);
+        let found = self.fetch(&references).await?;
+        let desired = P::desired(root, &found, self.context.engine.clock.now())?;
+        let account = self.account(root).await?;
+        let provider = P::connect(&self.context.cloud, &account, root).await?;
+        Ok((provider, desired))
+    }
+
+    /// From here on a change of anything that the resource refers to starts a new pass.
+    fn watch(&self, root: &P::Root, references: &[Reference]) {
+        let engine = &self.context.engine;
+        let account = super::account::reference(&root.common().account_ref);
+        let keys: Vec<_> = references.iter().chain([&account]).map(|it| it.within(&self.key.namespace)).collect();
+        engine.dependents.refers(self.key, keys.iter().cloned());
+        keys.iter().for_each(|key| engine.watches.ensure(key));
+    }
+
+    async fn fetch(&self, references: &[Reference]) -> Result<Fetched, Halt> {
+        let found = self.context.engine.cluster.fetch(&self.key.namespace, references).await?;
+        self.has_read(&found.versions);
+        Ok(found)
+    }
+
+    async fn account(&self, root: &P::Root) -> Result<Account, Halt> {
+        let account_ref = &root.common().account_ref;
+        let fetched = self.context.engine.cluster.account(&self.key.namespace, account_ref).await?;
+        self.has_read(&fetched.versions);
+        Ok(fetched.account)
+    }
+
+    fn has_read(&self, versions: &[(ObjectKey, String)]) {
+        self.context.engine.dependents.has_read(self.key, versions);
+    }
+
+    async fn converge(&self, provider: &P, root: &mut P::Root, goal: &Goal<P::Desired>) -> End<P::Observed> {
+        let mut gate = Recording { pass: self };
+        let work = converge(provider, root, goal, &mut gate);
+        tokio::time::timeout(DEADLINE, work).await.unwrap_or_else(|_| End::Failed {
+            reason: Reason::TimedOut,
+            message: "the pass took longer than two minutes; it begins anew with a read".to_owned(),
+            after: None,
+            behind: false,
+            step: None,
+        })
+    }
+
+    /// Removes the certificate from the service, then lets the resource go.
+    async fn remove(&self, root: &mut P::Root) -> Result<Option<Duration>, Halt> {
+        if !write::has_finalizer(root) {
+            return Ok(None);
+        }
+        if leaves_the_remote_alone(root) {
+            write::release(&self.api, root).await?;
+            return Ok(None);
+        }
+        self.watch(root, &[]);
+        let connected = async {
+            let account = self.account(root).await?;
+            P::connect(&self.context.cloud, &account, root).await.map_err(Halt::from)
+        };
+        let outcome = match connected.await {
+            Ok(provider) => match self.converge(&provider, root, &Goal::Absent).await {
+                End::Settled(_) => {
+                    write::release(&self.api, root).await?;
+                    return Ok(None);
+                }
+                end => unsettled(end)?,
+            },
+            Err(halt) => failed(halt)?,
+        };
+        self.report(root, &blocked(outcome)).await.map(Some)
+    }
+
+    /// Writes the status if the outcome changes it, announces what is new, and gives the time of the next pass.
+    async fn report(&self, root: &mut P::Root, outcome: &Outcome) -> Result<Duration, Halt> {
+        let old = root.status().cloned().unwrap_or_default();
+        let around = self.circumstances(root, outcome);
+        let status::Report { status, requeue } = status::report(&old, outcome, &around);
+        if status != old {
+            write::status(&self.api, root, &status, None).await?;
+            self.context.engine.events.announce(root, &old.conditions, &status.conditions).await;
+        }
+        Ok(requeue)
+    }
+
+    fn circumstances(&self, root: &P::Root, outcome: &Outcome) -> Circumstances {
+        let common = root.common();
+        let generation = root.meta().generation.unwrap_or_default();
+        let (failures, unread_for) = self.context.memory.record(self.key, generation, outcome);
+        Circumstances {
+            generation,
+            now: self.context.engine.clock.now(),
+            // A malformed duration has its own condition; meanwhile the defaults hold.
+            resync_interval: common.resync_interval().unwrap_or(Duration::from_secs(3600)),
+            renew_before: common.renew_before().unwrap_or(Duration::from_secs(720 * 3600)),
+            failures,
+            unread_for,
+            chance: fastrand::f64(),
+        }
+    }
+}
+
+/// Lets a step pass once the resource is known to be unchanged, holds the finalizer, and holds the intent.
+struct Recording<'a, 'b, P: Provider> {
+    pass: &'a Pass<'b, P>,
+}
+
+impl<P: Provider> Gate<P> for Recording<'_, '_, P> {
+    async fn open(&mut self, root: &mut P::Root, step: &P::Step) -> Result<(), Closed> {
+        if let Some(refusal) = refused(root, step) {
+            return Err(refusal);
+        }
+        let pass = self.pass;
+        match pass.api.get_opt(&pass.key.name).await {
+            Ok(Some(fresh)) if is_same(root, &fresh) => *root = fresh,
+            _ => return Err(Closed::Outdated),
+        }
+        tracing::info!(step = step.name(), "writing to the service");
+        let deleting = root.meta().deletion_timestamp.is_some();
+        let retained = root.common().deletion_policy == Some(DeletionPolicy::Retain);
+        if !deleting && !retained && !write::has_finalizer(root) {
+            write::add_finalizer(&pass.api, root).await.map_err(closed)?;
+        }
+        if !deleting && step.needs_intent() {
+            let status = with_intent(pass, root, step);
+            let fence = root.resource_version();
+            write::status(&pass.api, root, &status, fence.as_deref()).await.map_err(closed)?;
+        }
+        Ok(())
+    }
+}
+
+fn closed(error: WriteError) -> Closed {
+    if let WriteError::Api(error) = error {
+        tracing::warn!(%error, "the API server failed before a remote write; starting over");
+    }
+    Closed::Outdated
+}
+
+/// The status that says what is about to be written.
+fn with_intent<P: Provider>(pass: &Pass<'_, P>, root: &P::Root, step: &P::Step) -> CertificateStatus {
+    let now: Timestamp = pass.context.engine.clock.now();
+    let old = root.status().cloned().unwrap_or_default();
+    let message = format!("{}: the service is being written", step.name());
+    let outcome = Outcome::Working { reason: step.progress(), message, wait: Duration::ZERO };
+    let mut status = status::report(&old, &outcome, &pass.circumstances(root, &outcome)).status;
+    status.intent =
+        Some(Intent { step: step.name().to_owned(), content_hash: step.content_hash(), start_time: now });
+    status
+}
+
+/// A step that the service refused for this content and this spec is not made again.
+fn refused<R: CertificateResource>(root: &R, step: &impl Step) -> Option<Closed> {
+    let status = root.status()?;
+    let refusal = status.refused.as_ref()?;
+    let same = refusal.step == step.name()
+        && refusal.content_hash == step.content_hash()
+        && status.observed_generation == root.meta().generation;
+    same.then(|| Closed::Refused { reason: refusal.reason, message: refusal.message.clone() })
+}
+
+fn is_same<R: CertificateResource>(one: &R, other: &R) -> bool {
+    let (one, other) = (one.meta(), other.meta());
+    one.uid == other.uid
+        && one.generation == other.generation
+        && one.deletion_timestamp.is_some() == other.deletion_timestamp.is_some()
+}
+
+/// Whether the spec asks for management at all, in a way that this version knows.
+fn managed<R: CertificateResource>(root: &R) -> Result<(), Invalid> {
+    let common = root.common();
+    common.resync_interval()?;
+    common.renew_before()?;
+    match common.management_policy {
+        None | Some(ManagementPolicy::Enforce) => Ok(()),
+        Some(ManagementPolicy::Observe | ManagementPolicy::Suspend) => Err(Invalid::new(
+            Reason::NotSupported,
+            "this version does not act on `spec.managementPolicy` other than 'Enforce' yet",
+        )),
+    }
+}
+
+/// Whether deleting the resource leaves the remote certificate where it is: retained by policy or because it was
+/// adopted, or never written.
+fn leaves_the_remote_alone<R: CertificateResource>(root: &R) -> bool {
+    let status = root.status();
+    let remote = status.and_then(|it| it.remote.as_ref());
+    match (root.common().deletion_policy, remote) {
+        (Some(DeletionPolicy::Retain), _) => true,
+        (None, Some(remote)) if remote.origin == Origin::Adopted => true,
+        (_, None) => status.is_none_or(|it| it.intent.is_none()),
+        (_, Some(_)) => false,
+    }
+}
+
+fn settled<P: Provider>(goal: &Goal<P::Desired>, observed: &P::Observed) -> Result<Outcome, Halt> {
+    let facts: Option<Facts> = match goal {
+        Goal::Present(desired) => P::facts(desired, observed),
+        Goal::Absent => None,
+    };
+    facts.map(Outcome::Settled).ok_or(Halt::Outdated)
+}
+
+fn unsettled<O>(end: End<O>) -> Result<Outcome, Halt> {
+    match end {
+        End::Wait(wait) => Ok(Outcome::Working {
+            reason: Reason::Updating,
+            message: "the service is at work".to_owned(),
+            wait,
+        }),
+        End::Failed { reason, message, after, behind, step } => {
+            Ok(Outcome::Failed { reason, message, after, behind, step })
+        }
+        End::Outdated | End::Settled(_) => Err(Halt::Outdated),
+    }
+}
+
+fn failed(halt: Halt) -> Result<Outcome, Halt> {
+    let (reason, message, after) = match halt {
+        Halt::Invalid(Invalid { reason, message }) => (reason, message, None),
+        Halt::Cloud(CloudError { reason, message, then: Then::Retry { after } }) => (reason, message, after),
+        Halt::Cloud(CloudError { reason, message, then: Then::Reread { .. } }) => (reason, message, None),
+        Halt::Api(_) | Halt::Outdated => return Err(halt),
+    };
+    let step: Option<Attempt> = None;
+    Ok(Outcome::Failed { reason, message, after, behind: false, step })
+}
+
+/// What keeps a deletion from going on needs somebody, and says how to end it without the service.
+fn blocked(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Failed { reason, message, after, behind, step }
+            if matches!(reason.class(), Class::Missing | Class::User | Class::Grant) =>
+        {
+            let message = format!(
+                "cannot delete the remote certificate: {reason}: {message}. To leave it there, set \
+                 `spec.deletionPolicy` to 'Retain'"
+            );
+            Outcome::Failed { reason: Reason::DeletionBlocked, message, after, behind, step }
+        }
+        other => other,
+    }
+}

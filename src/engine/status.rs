@@ -1,0 +1,301 @@
+//! From a pass's outcome to conditions, status and the time of the next pass: the one table. Pure.
+//!
+//! Nothing in a status ticks: the same outcome over the same old status gives the same bytes, and then nothing is
+//! written.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::backoff;
+use super::{Facts, converge::Attempt};
+use crate::api::account::AccountStatus;
+use crate::api::certificate::{CertificateStatus, Refusal};
+use crate::api::condition::{self, Condition, ConditionStatus, ConditionType};
+use crate::api::reason::{Class, Reason};
+
+/// How long something that is referred to may be missing before the object counts as stalled: resources that were
+/// applied together arrive one after the other.
+const GRACE: SignedDuration = SignedDuration::from_mins(5);
+
+/// How long a stalled object waits before it is looked at again without a change: never "never again".
+const SLOW_CHECK: Duration = Duration::from_secs(15 * 60);
+
+/// How many resync periods may fail before a good state counts as unknown.
+const MISSED_RESYNCS: u32 = 2;
+
+/// What a pass came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A read shows the wanted state.
+    Settled(Facts),
+    /// An account: the cloud accepted its credentials.
+    SignedIn,
+    /// Work goes on; look again after that time.
+    Working {
+        /// What is going on.
+        reason: Reason,
+        /// The same in words.
+        message: String,
+        /// When to look again.
+        wait: Duration,
+    },
+    /// It cannot go on as things are.
+    Failed {
+        /// The reason.
+        reason: Reason,
+        /// What is wrong and what to do.
+        message: String,
+        /// When the service wants to be asked again.
+        after: Option<Duration>,
+        /// Whether the pass saw the service differ from the wish.
+        behind: bool,
+        /// The step that failed.
+        step: Option<Attempt>,
+    },
+}
+
+/// What the table has to know besides the outcome.
+#[derive(Clone, Debug)]
+pub struct Circumstances {
+    /// The generation of the spec that the pass read.
+    pub generation: i64,
+    /// The time now.
+    pub now: Timestamp,
+    /// How often the service is read at rest.
+    pub resync_interval: Duration,
+    /// How long before expiry a certificate counts as expiring.
+    pub renew_before: Duration,
+    /// Failures in a row, this one included.
+    pub failures: u32,
+    /// Since when no pass could read the service; `None` if the last one could.
+    pub unread_for: Option<Duration>,
+    /// A number between 0 and 1, by chance.
+    pub chance: f64,
+}
+
+/// The status to write, and when to look again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The whole status.
+    pub status: CertificateStatus,
+    /// When the next pass is due if nothing changes before.
+    pub requeue: Duration,
+}
+
+/// The table.
+pub fn report(old: &CertificateStatus, outcome: &Outcome, around: &Circumstances) -> Report {
+    let verdict = verdict(outcome, around);
+    let mut status = old.clone();
+    match outcome {
+        Outcome::Settled(facts) => {
+            status.certificate = Some(facts.certificate.clone());
+            status.remote = Some(facts.remote.clone());
+            status.renewal_time = Some(renewal_time(facts, around));
+            status.intent = None;
+            status.refused = None;
+        }
+        Outcome::Failed { reason, message, step: Some(attempt), .. } if reason.class() == Class::User => {
+            status.refused = Some(Refusal {
+                step: attempt.step.to_owned(),
+                content_hash: attempt.content_hash.clone(),
+                reason: *reason,
+                message: clip(message),
+            });
+        }
+        Outcome::Failed { .. } | Outcome::Working { .. } | Outcome::SignedIn => {}
+    }
+    if !(verdict.keeps_a_good_state && is_steady(&old.conditions, old.observed_generation, around)) {
+        status.conditions = conditions(&old.conditions, &verdict, around);
+        status.observed_generation = Some(around.generation);
+    }
+    let requeue = requeue(&verdict, outcome, &status.conditions, around);
+    Report { status, requeue }
+}
+
+/// The same table for accounts, which have no remote object: Ready alone, Reconciling and Stalled.
+pub fn account_report(old: &AccountStatus, outcome: &Outcome, around: &Circumstances) -> (AccountStatus, Duration) {
+    let verdict = Verdict { synced: None, verified: None, ..verdict(outcome, around) };
+    let mut status = old.clone();
+    if !(verdict.keeps_a_good_state && is_steady(&old.conditions, old.observed_generation, around)) {
+        status.conditions = conditions(&old.conditions, &verdict, around);
+        status.observed_generation = Some(around.generation);
+    }
+    let requeue = requeue(&verdict, outcome, &status.conditions, around);
+    (status, requeue)
+}
+
+/// A row of the table: what an outcome says in conditions.
+struct Verdict {
+    reason: Reason,
+    message: String,
+    class: Class,
+    ready: ConditionStatus,
+    synced: Option<ConditionStatus>,
+    verified: Option<ConditionStatus>,
+    /// A passing fault: an object that was ready stays so for a while.
+    keeps_a_good_state: bool,
+}
+
+fn verdict(outcome: &Outcome, around: &Circumstances) -> Verdict {
+    use ConditionStatus::{False, True, Unknown};
+    match outcome {
+        Outcome::Settled(facts) => settled(facts, around),
+        Outcome::SignedIn => Verdict {
+            reason: Reason::Ready,
+            message: "the cloud accepted the account's credentials".to_owned(),
+            class: Class::Fine,
+            ready: True,
+            synced: None,
+            verified: None,
+            keeps_a_good_state: false,
+        },
+        Outcome::Working { reason, message, .. } => Verdict {
+            reason: *reason,
+            message: message.clone(),
+            class: reason.class(),
+            ready: if *reason == Reason::Pending { Unknown } else { False },
+            synced: Some(if *reason == Reason::Pending { Unknown } else { False }),
+            verified: None,
+            keeps_a_good_state: false,
+        },
+        Outcome::Failed { reason, message, behind, .. } => {
+            let class = reason.class();
+            let blind = class == Class::Transient && !behind;
+            Verdict {
+                reason: *reason,
+                message: message.clone(),
+                class,
+                ready: if blind { Unknown } else { False },
+                synced: Some(if *behind { False } else { Unknown }),
+                verified: (*reason == Reason::ProofRejected).then_some(False),
+                keeps_a_good_state: blind,
+            }
+        }
+    }
+}
+
+/// The service holds what is wanted: is it usable now?
+fn settled(facts: &Facts, around: &Circumstances) -> Verdict {
+    let certificate = &facts.certificate;
+    let (reason, ready, message) = if around.now >= certificate.not_after {
+        let message = format!("the certificate expired at {}: put a newer one into the source", certificate.not_after);
+        (Reason::CertificateExpired, ConditionStatus::False, message)
+    } else if around.now < certificate.not_before {
+        let message = format!("the certificate is in place and becomes valid at {}", certificate.not_before);
+        (Reason::CertificateNotYetValid, ConditionStatus::False, message)
+    } else {
+        let verified = if facts.verified == Some(true) { " and verified" } else { "" };
+        (Reason::Ready, ConditionStatus::True, format!("the service holds the wanted certificate{verified}"))
+    };
+    Verdict {
+        reason,
+        message,
+        class: reason.class(),
+        ready,
+        synced: Some(ConditionStatus::True),
+        verified: facts.verified.map(ConditionStatus::from),
+        keeps_a_good_state: false,
+    }
+}
+
+/// Whether the old status says Ready for the present spec, by a read that is not too long ago.
+fn is_steady(old: &[Condition], observed_generation: Option<i64>, around: &Circumstances) -> bool {
+    condition::is_true(old, ConditionType::Ready)
+        && observed_generation == Some(around.generation)
+        && around.unread_for.is_none_or(|it| it < around.resync_interval * MISSED_RESYNCS)
+}
+
+/// The conditions, sorted by type; a condition that is only listed while true is left out otherwise.
+fn conditions(old: &[Condition], verdict: &Verdict, around: &Circumstances) -> Vec<Condition> {
+    let stalled = is_stalled(old, verdict.class, around.now);
+    let reconciling = !stalled && verdict.class != Class::Fine;
+    let held = condition::find(old, ConditionType::Verified);
+    let mut rows = vec![(ConditionType::Ready, verdict.ready)];
+    rows.extend(verdict.synced.map(|status| (ConditionType::Synced, status)));
+    rows.extend(reconciling.then_some((ConditionType::Reconciling, ConditionStatus::True)));
+    rows.extend(stalled.then_some((ConditionType::Stalled, ConditionStatus::True)));
+    rows.extend(verdict.verified.map(|status| (ConditionType::Verified, status)));
+    rows.sort();
+    let mut conditions: Vec<_> =
+        rows.into_iter().map(|(type_, status)| condition(old, type_, status, verdict, around)).collect();
+    // Where this pass learned nothing about verification, what was known stays.
+    if verdict.verified.is_none() && verdict.synced != Some(ConditionStatus::True) {
+        conditions.extend(held.cloned());
+    }
+    conditions
+}
+
+fn is_stalled(old: &[Condition], class: Class, now: Timestamp) -> bool {
+    match class {
+        Class::Fine | Class::Working | Class::Transient => false,
+        Class::User | Class::Grant | Class::Conflict => true,
+        Class::Missing => {
+            condition::is_true(old, ConditionType::Stalled) || now >= end_of_grace(old, now)
+        }
+    }
+}
+
+/// When something that is missing has been so for too long: counted from when the object began to be worked on.
+fn end_of_grace(conditions: &[Condition], now: Timestamp) -> Timestamp {
+    let since = condition::find(conditions, ConditionType::Reconciling).map_or(now, |it| it.last_transition_time);
+    since.checked_add(GRACE).unwrap_or(Timestamp::MAX)
+}
+
+fn condition(
+    old: &[Condition],
+    type_: ConditionType,
+    status: ConditionStatus,
+    verdict: &Verdict,
+    around: &Circumstances,
+) -> Condition {
+    let before = condition::find(old, type_).filter(|it| it.status == status);
+    Condition {
+        type_,
+        status,
+        reason: verdict.reason.to_string(),
+        message: clip(&verdict.message),
+        last_transition_time: before.map_or(around.now, |it| it.last_transition_time),
+        observed_generation: around.generation,
+    }
+}
+
+fn requeue(verdict: &Verdict, outcome: &Outcome, conditions: &[Condition], around: &Circumstances) -> Duration {
+    let resync = backoff::jittered(around.resync_interval, around.chance);
+    match (verdict.class, outcome) {
+        (_, Outcome::Settled(facts)) => {
+            let moments = [facts.certificate.not_before, facts.certificate.not_after];
+            let next = moments.into_iter().filter(|it| *it > around.now).min();
+            next.map_or(resync, |moment| resync.min(until(moment, around.now)))
+        }
+        (_, Outcome::SignedIn) => resync,
+        (_, Outcome::Working { wait, .. }) => *wait,
+        (Class::Transient, Outcome::Failed { after, .. }) => {
+            after.unwrap_or_else(|| backoff::after_failures(around.failures, around.chance))
+        }
+        (Class::Missing, _) if !condition::is_true(conditions, ConditionType::Stalled) => {
+            until(end_of_grace(conditions, around.now), around.now)
+        }
+        _ => backoff::jittered(SLOW_CHECK, around.chance),
+    }
+}
+
+/// The time from now until then, at least a second.
+fn until(then: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(then.duration_since(now)).unwrap_or_default().max(Duration::from_secs(1))
+}
+
+/// Begin of the time before expiry in which the certificate counts as expiring; never before it is valid.
+fn renewal_time(facts: &Facts, around: &Circumstances) -> Timestamp {
+    let before = SignedDuration::try_from(around.renew_before).unwrap_or(SignedDuration::MAX);
+    let certificate = &facts.certificate;
+    certificate.not_after.checked_sub(before).unwrap_or(Timestamp::MIN).max(certificate.not_before)
+}
+
+/// At most 256 printable characters, as conditions and events take them.
+pub fn clip(text: &str) -> String {
+    text.chars().filter(|it| !it.is_control()).take(256).collect()
+}
+
+#[cfg(test)]
+mod tests;

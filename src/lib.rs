@@ -1,0 +1,21 @@
+//! Certferry keeps certificates in cloud services equal to what Kubernetes manifests say.
+//!
+//! From the contract to the process, each module knowing only those above it:
+//!
+//! - [`api`]: the resource types, conditions and reasons: the contract with users.
+//! - [`pki`]: certificates, keys and proofs of possession, from bytes to values.
+//! - [`source`]: what a resource refers to in the cluster, read and watched.
+//! - [`http`]: the one HTTP client to clouds.
+//! - [`engine`]: observe, ask for the next call, make it, observe again; and what the status says of it.
+//! - [`providers`]: one folder for each service, and what the services of a cloud share.
+//! - [`runtime`]: being a process: logs, shutdown, hardening.
+//! - [`cli`]: the command line.
+
+pub mod api;
+pub mod cli;
+pub mod engine;
+pub mod http;
+pub mod pki;
+pub mod providers;
+pub mod runtime;
+pub mod source;

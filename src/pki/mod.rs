@@ -1,0 +1,29 @@
+//! Certificates, private keys and proofs of possession: bytes in, values out.
+//!
+//! Nothing here does I/O, knows Kubernetes or a cloud, or asks what time it is; the time is handed in. Whatever the
+//! input, the answer is a value or an error whose text may be shown to anyone: it says what is wrong and what to do,
+//! and repeats nothing of the input.
+
+mod algorithm;
+mod asn1;
+mod bundle;
+mod certificate;
+mod code;
+mod fields;
+mod fingerprint;
+mod form;
+mod key;
+mod name;
+mod pem;
+mod proof;
+#[cfg(test)]
+mod testing;
+mod time;
+
+pub use bundle::certificates;
+pub use certificate::{Authority, Certificate, Malformed, NotIssued};
+pub use code::{InvalidCode, VerificationCode};
+pub use fingerprint::{Fingerprint, InvalidDigest, Thumbprint};
+pub use key::{KeyError, PrivateKey};
+pub use pem::PemFault;
+pub use proof::{ProofError, ProofFault, check, proof};

@@ -1,0 +1,194 @@
+//! Proof of possession: a short-lived certificate that names a service's verification code and is signed by the CA's
+//! key. Made here, or made elsewhere by someone who keeps the key offline, and checked here.
+
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::{rand, signature::KeyPair as _};
+use der::Tag;
+use der::asn1::ObjectIdentifier;
+use jiff::{SignedDuration, Timestamp};
+
+use super::asn1::{self, Values, constructed, primitive, whole_octets};
+use super::certificate::{Certificate, NotIssued};
+use super::code::VerificationCode;
+use super::key::PrivateKey;
+use super::{fingerprint, name, time};
+
+const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
+
+/// Clocks differ.
+const BACK: SignedDuration = SignedDuration::from_hours(24);
+const LIFE: SignedDuration = SignedDuration::from_hours(3 * 24);
+
+/// Why no proof was made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProofError {
+    /// The key is another's.
+    #[error("the private key is not the one of the CA's certificate; supply both from one pair")]
+    WrongKey,
+    /// Something failed that does not fail.
+    #[error("the proof certificate could not be made: a cryptographic operation of the operator failed")]
+    Unmade,
+    /// What was made did not stand its own test.
+    #[error("the proof certificate that was made does not hold: {0}")]
+    Unsound(#[from] ProofFault),
+}
+
+/// Why a certificate is not the proof that is wanted. All texts speak of the proof certificate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProofFault {
+    /// It is for another code.
+    #[error("its subject must have the current verification code as its only common name; sign that code")]
+    WrongCode,
+    /// Its issuer is not the CA.
+    #[error(
+        "its issuer must be, byte for byte, the subject of the certificate to be verified; sign directly with that CA"
+    )]
+    WrongIssuer,
+    /// The CA's key did not sign it.
+    #[error("it was not signed by the key of the certificate to be verified")]
+    BadSignature,
+    /// The signature is of a kind that is not accepted.
+    #[error(
+        "its signature is of a kind that is not accepted; sign with SHA-256, by an RSA (2048 bits or more) or ECDSA CA"
+    )]
+    Unsupported,
+    /// It is not valid yet.
+    #[error("it is not valid before {from}")]
+    NotYetValid {
+        /// Begin of its validity.
+        from: Timestamp,
+    },
+    /// It is no longer valid.
+    #[error("it expired at {at}; sign a new one")]
+    Expired {
+        /// End of its validity.
+        at: Timestamp,
+    },
+}
+
+/// Makes the proof that whoever asks holds the key of `ca`.
+///
+/// It makes a throw-away RSA key, which takes a good part of a second: run it where blocking is allowed. Sign only a
+/// code that the operator itself was given for this very certificate.
+pub fn proof(
+    ca: &Certificate,
+    key: &PrivateKey,
+    code: &VerificationCode,
+    now: Timestamp,
+) -> Result<Certificate, ProofError> {
+    if !key.matches(ca) {
+        return Err(ProofError::WrongKey);
+    }
+    let proof = signed(ca, key, code, now).ok_or(ProofError::Unmade)?;
+    check(&proof, ca, code, now)?;
+    Ok(proof)
+}
+
+/// Checks that `proof` proves possession of the key of `ca` for this code, at this time.
+pub fn check(
+    proof: &Certificate,
+    ca: &Certificate,
+    code: &VerificationCode,
+    now: Timestamp,
+) -> Result<(), ProofFault> {
+    if name::common_names(proof.subject_der()) != [Some(code.as_str().to_owned())] {
+        return Err(ProofFault::WrongCode);
+    }
+    proof.check_issuer(ca).map_err(|fault| match fault {
+        NotIssued::Issuer => ProofFault::WrongIssuer,
+        NotIssued::Signature => ProofFault::BadSignature,
+        NotIssued::Unsupported => ProofFault::Unsupported,
+    })?;
+    if now < proof.not_before() {
+        return Err(ProofFault::NotYetValid { from: proof.not_before() });
+    }
+    if now > proof.not_after() {
+        return Err(ProofFault::Expired { at: proof.not_after() });
+    }
+    Ok(())
+}
+
+fn signed(
+    ca: &Certificate,
+    key: &PrivateKey,
+    code: &VerificationCode,
+    now: Timestamp,
+) -> Option<Certificate> {
+    let algorithm = key.kind().signature_algorithm().ok()?;
+    let to_be_signed = to_be_signed(ca, &algorithm, code, now)?;
+    let signature = [&[0], key.sign(&to_be_signed).ok()?.as_slice()].concat();
+    let signature = asn1::value(Tag::BitString, &signature).ok()?;
+    let der = asn1::values(Tag::Sequence, &[&to_be_signed, &algorithm, &signature]).ok()?;
+    Certificate::from_der(&der).ok()
+}
+
+fn to_be_signed(
+    ca: &Certificate,
+    algorithm: &[u8],
+    code: &VerificationCode,
+    now: Timestamp,
+) -> Option<Vec<u8>> {
+    const VERSION_3: &[u8] = &[0x02, 0x01, 0x02];
+
+    let parts = [
+        &asn1::value(constructed(0), VERSION_3).ok()?,
+        &asn1::value(Tag::Integer, &serial_number()?).ok()?,
+        algorithm,
+        ca.subject_der(),
+        &validity(now)?,
+        &subject(code).ok()?,
+        &throw_away_public_key()?,
+        &extensions(ca)?,
+    ];
+    asn1::values(Tag::Sequence, &parts).ok()
+}
+
+/// Sixteen random bytes that make a positive number of just that length.
+fn serial_number() -> Option<[u8; 16]> {
+    let mut number = [0; 16];
+    rand::fill(&mut number).ok()?;
+    number[0] = number[0] & 0x7f | 0x40;
+    Some(number)
+}
+
+fn validity(now: Timestamp) -> Option<Vec<u8>> {
+    let from = now.saturating_sub(BACK).ok()?.max(Timestamp::UNIX_EPOCH);
+    let until = now.saturating_add(LIFE).ok()?.max(Timestamp::UNIX_EPOCH);
+    asn1::values(Tag::Sequence, &[&time::write(from).ok()?, &time::write(until).ok()?]).ok()
+}
+
+fn subject(code: &VerificationCode) -> der::Result<Vec<u8>> {
+    let kind = asn1::value(Tag::ObjectIdentifier, name::COMMON_NAME.as_bytes())?;
+    let common_name = asn1::value(Tag::Utf8String, code.as_str().as_bytes())?;
+    let attribute = asn1::values(Tag::Sequence, &[&kind, &common_name])?;
+    asn1::value(Tag::Sequence, &asn1::value(Tag::Set, &attribute)?)
+}
+
+/// The public half of a key whose private half is dropped: nobody can act in the proof's name.
+fn throw_away_public_key() -> Option<Vec<u8>> {
+    let pair = KeyPair::generate(KeySize::Rsa2048).ok()?;
+    let info: PublicKeyX509Der<'_> = pair.public_key().as_der().ok()?;
+    Some(info.as_ref().to_vec())
+}
+
+/// The authority key identifier: the CA's own, or the one of RFC 5280 §4.2.1.2 (1).
+fn extensions(ca: &Certificate) -> Option<Vec<u8>> {
+    let identifier = match ca.subject_key_identifier() {
+        Some(identifier) => identifier.to_vec(),
+        None => {
+            let mut info = Values::of(Tag::Sequence, ca.public_key_der())?;
+            info.next()?; // the algorithm
+            fingerprint::sha1(whole_octets(info.take(Tag::BitString)?)?).to_vec()
+        }
+    };
+    let identifier = asn1::value(primitive(0), &identifier).ok()?;
+    let value = asn1::value(Tag::OctetString, &asn1::value(Tag::Sequence, &identifier).ok()?).ok()?;
+    let name = asn1::value(Tag::ObjectIdentifier, AUTHORITY_KEY_IDENTIFIER.as_bytes()).ok()?;
+    let extension = asn1::values(Tag::Sequence, &[&name, &value]).ok()?;
+    asn1::value(constructed(3), &asn1::value(Tag::Sequence, &extension).ok()?).ok()
+}
+
+#[cfg(test)]
+#[path = "proof_tests.rs"]
+mod tests;

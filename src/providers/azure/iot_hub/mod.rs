@@ -1,0 +1,315 @@
+//! CA certificates in Azure IoT hubs.
+//!
+//! Source: Azure REST reference, IoT Hub, Certificates, api-versions 2018-04-01 and 2023-06-30. The hub answers with a
+//! bare ETag in the body and changes it at every write; PUT without If-Match creates only.
+
+mod error;
+mod next;
+mod wire;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use self::error::{Operation, classify};
+use self::next::{Desired, Held, HubCertificate, Observed, Step, Upload, Verification};
+use super::{ArmCall, Azure, Failure, Session, What};
+use crate::api::certificate::{CertificateResource, CertificateStatus, CertificateSummary, Remote};
+use crate::api::iot_hub::{IotHubApiVersion, IotHubCertificate, RotationStrategy, Verification as Asked};
+use crate::api::reason::{Invalid, Reason};
+use crate::engine::error::CloudError;
+use crate::engine::{Facts, Freshness, Goal, Next, Provider, Unusable};
+use crate::http::{Body, Limit, Method};
+use crate::pki::{self, Authority, Certificate, PrivateKey, VerificationCode};
+use crate::source::account::{Account, Cloud};
+use crate::source::{Fetched, Reference, material};
+
+const READ: &str = "Microsoft.Devices/iotHubs/certificates/Read";
+const WRITE: &str = "Microsoft.Devices/iotHubs/certificates/Write";
+const DELETE: &str = "Microsoft.Devices/iotHubs/certificates/Delete";
+const CODE: &str = "Microsoft.Devices/iotHubs/certificates/generateVerificationCode/Action";
+const VERIFY: &str = "Microsoft.Devices/iotHubs/certificates/verify/Action";
+
+/// One certificate name in one hub.
+pub struct IotHub {
+    session: Arc<Session>,
+    /// The segments of the certificate collection's path; the certificate's name follows.
+    collection: Vec<String>,
+    name: String,
+    version: IotHubApiVersion,
+}
+
+impl Provider for IotHub {
+    type Root = IotHubCertificate;
+    type Cloud = Azure;
+    type Desired = Desired;
+    type Observed = Observed;
+    type Step = Step;
+
+    fn references(root: &IotHubCertificate) -> Vec<Reference> {
+        let proof = root.spec.verification.as_ref().and_then(|it| it.proof_of_possession.as_ref());
+        let key = proof.and_then(|it| it.private_key_secret_ref.as_ref()).map(|it| Reference::secret(&it.name));
+        let mut references = material::references(&root.spec.source);
+        references.extend(key);
+        references.dedup();
+        references
+    }
+
+    fn check(root: &IotHubCertificate) -> Result<(), Invalid> {
+        let not_yet = |field: &str| {
+            Err(Invalid::new(Reason::NotSupported, format!("this version does not act on `{field}` yet")))
+        };
+        let spec = &root.spec;
+        if spec.source.pkcs12_secret_ref.is_some() {
+            return not_yet("spec.source.pkcs12SecretRef");
+        }
+        if spec.rotation.as_ref().is_some_and(|it| it.strategy == RotationStrategy::Overlap) {
+            return not_yet("spec.rotation.strategy: Overlap");
+        }
+        let proof = spec.verification.as_ref().and_then(|it| it.proof_of_possession.as_ref());
+        if proof.is_some_and(|it| it.signed_certificate_secret_ref.is_some()) {
+            return not_yet("spec.verification.proofOfPossession.signedCertificateSecretRef");
+        }
+        if let Some(text) = &spec.source.inline {
+            pki::certificates(text.as_bytes()).map_err(|error| {
+                Invalid::new(Reason::CertificateMalformed, format!("`spec.source.inline`: {error}"))
+            })?;
+        }
+        Ok(())
+    }
+
+    fn desired(root: &IotHubCertificate, found: &Fetched, now: Timestamp) -> Result<Desired, Invalid> {
+        Self::check(root)?;
+        let source = &root.spec.source;
+        let certificates = material::certificates(source, found)?;
+        let certificate = certificates.into_iter().next().ok_or_else(|| {
+            Invalid::new(Reason::CertificateMalformed, "`spec.source` holds no certificate: store one in PEM")
+        })?;
+        if now >= certificate.not_after() {
+            let message = format!(
+                "the certificate of `spec.source` expired at {}: put a newer one there",
+                certificate.not_after()
+            );
+            return Err(Invalid::new(Reason::CertificateExpired, message));
+        }
+        let verification = verification(root, &certificate, found)?;
+        Ok(Desired { certificate, verification })
+    }
+
+    fn next(goal: &Goal<Desired>, observed: &Observed) -> Next<Step> {
+        next::next(goal, observed)
+    }
+
+    fn facts(desired: &Desired, observed: &Observed) -> Option<Facts> {
+        let remote = observed.remote.as_ref()?;
+        let certificate = &desired.certificate;
+        Some(Facts {
+            remote: Remote {
+                id: remote.id.clone(),
+                etag: Some(remote.etag.clone()),
+                origin: observed.origin().unwrap_or(crate::api::certificate::Origin::Adopted),
+            },
+            certificate: CertificateSummary {
+                subject: certificate.subject().to_owned(),
+                serial_number: certificate.serial_number().to_owned(),
+                sha1_thumbprint: certificate.sha1_thumbprint().to_string(),
+                sha256_fingerprint: certificate.sha256_fingerprint().to_string(),
+                not_before: certificate.not_before(),
+                not_after: certificate.not_after(),
+            },
+            verified: match desired.verification {
+                Verification::None => None,
+                Verification::Proof(_) | Verification::Attested => Some(remote.verified),
+            },
+        })
+    }
+
+    async fn connect(azure: &Azure, account: &Account, root: &IotHubCertificate) -> Result<Self, Unusable> {
+        let Cloud::Azure(identity) = &account.cloud;
+        let session = azure.session(&account.id, identity).map_err(Unusable::Cloud)?;
+        let hub = &root.spec.iot_hub;
+        let collection = [
+            "subscriptions",
+            &hub.subscription_id,
+            "resourceGroups",
+            &hub.resource_group,
+            "providers",
+            "Microsoft.Devices",
+            "IotHubs",
+            &hub.name,
+            "certificates",
+        ];
+        let name = root.spec.certificate_name.clone().or_else(|| root.metadata.name.clone()).unwrap_or_default();
+        Ok(Self {
+            session,
+            collection: collection.map(str::to_owned).to_vec(),
+            name,
+            version: root.spec.api_version.unwrap_or_default(),
+        })
+    }
+
+    async fn observe(&self, root: &IotHubCertificate, _: Freshness) -> Result<Observed, CloudError> {
+        let remote = self.read().await?;
+        let held = held(root, &self.path(&[]).join("/"));
+        Ok(Observed { remote, held })
+    }
+
+    async fn apply(&self, step: Step) -> Result<Option<Observed>, CloudError> {
+        match step {
+            Step::Create(upload) => self.put(upload, None).await,
+            Step::Replace(upload, etag) => self.put(upload, Some(&etag)).await,
+            Step::RequestCode { etag, .. } => self.code(&etag).await.map(Some),
+            Step::Verify { etag, code, certificate, key } => self.verify(&etag, code, certificate, key).await,
+            Step::Delete { etag, .. } => self.delete(&etag).await,
+        }
+    }
+}
+
+/// How the hub is to hold the certificate as verified, with the key that is needed for it.
+fn verification(
+    root: &IotHubCertificate,
+    certificate: &Certificate,
+    found: &Fetched,
+) -> Result<Verification, Invalid> {
+    match &root.spec.verification {
+        None => Ok(Verification::None),
+        Some(Asked { proof_of_possession: None, .. }) => Ok(Verification::Attested),
+        Some(Asked { proof_of_possession: Some(proof), .. }) => {
+            if certificate.authority() == Authority::Leaf {
+                let message = "the certificate of `spec.source` is not a CA certificate, so possession of a CA's key \
+                               cannot be proven: use the CA's certificate, or remove `spec.verification`";
+                return Err(Invalid::new(Reason::CertificateNotCA, message));
+            }
+            let elsewhere = proof.private_key_secret_ref.as_ref();
+            let key = material::private_key(&root.spec.source, elsewhere, certificate, found)?;
+            Ok(Verification::Proof(Arc::new(key)))
+        }
+    }
+}
+
+/// What our records hold of the certificate of that id. A record of another id holds nothing.
+fn held(root: &IotHubCertificate, path: &str) -> Held {
+    let empty = CertificateStatus::default();
+    let status = root.status().unwrap_or(&empty);
+    let ours = status.remote.as_ref().filter(|it| it.id.trim_start_matches('/').eq_ignore_ascii_case(path));
+    Held {
+        origin: ours.map(|it| it.origin),
+        thumbprint: ours.and(status.certificate.as_ref()).and_then(|it| it.sha1_thumbprint.parse().ok()),
+        intended: status.intent.as_ref().and_then(|it| it.content_hash.parse().ok()),
+        adoption: root.spec.common.adoption_policy.unwrap_or_default(),
+    }
+}
+
+impl IotHub {
+    /// The certificate, or that there is none: a 404 counts only if it says so or the hub itself is seen to be there.
+    async fn read(&self) -> Result<Option<HubCertificate>, CloudError> {
+        let path = self.path(&[]);
+        let call = self.call(Method::Get, &path, READ);
+        match self.session.arm().read::<wire::Description>(&call).await {
+            Ok(description) => self.parse(&call, description).map(Some),
+            Err(failure) if is_absent(&failure) => Ok(None),
+            Err(failure) if failure.status() == Some(404) && !is_parent(&failure) => {
+                let mut listing = self.call(Method::Get, &path[..path.len() - 1], READ);
+                listing.limit = Limit::Page;
+                self.session.arm().call(&listing).await?;
+                Ok(None)
+            }
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    async fn put(&self, upload: Upload, etag: Option<&str>) -> Result<Option<Observed>, CloudError> {
+        let path = self.path(&[]);
+        let mut call = self.call(Method::Put, &path, WRITE);
+        call.if_match = etag;
+        call.body = Body::json(&wire::Upload::new(self.version, &upload.certificate, upload.attested));
+        self.send(&call, Operation::Upload).await
+    }
+
+    async fn code(&self, etag: &str) -> Result<Observed, CloudError> {
+        let path = self.path(&["generateVerificationCode"]);
+        let mut call = self.call(Method::Post, &path, CODE);
+        call.if_match = Some(etag);
+        let answer = self.session.arm().read::<wire::Description>(&call).await;
+        let description = answer.map_err(|failure| classify(Operation::RequestCode, &failure))?;
+        let remote = self.parse(&call, description)?;
+        // Ownership was settled by the read before; the answer continues it.
+        let held = Held { origin: Some(crate::api::certificate::Origin::Created), ..Held::default() };
+        Ok(Observed { remote: Some(remote), held })
+    }
+
+    async fn verify(
+        &self,
+        etag: &str,
+        code: VerificationCode,
+        certificate: Certificate,
+        key: Arc<PrivateKey>,
+    ) -> Result<Option<Observed>, CloudError> {
+        let now = Timestamp::now();
+        let made = tokio::task::spawn_blocking(move || pki::proof(&certificate, &key, &code, now)).await;
+        let proof = made
+            .map_err(|_| CloudError::new(Reason::ProofRejected, "the proof of possession could not be made"))?
+            .map_err(|error| CloudError::new(Reason::ProofRejected, format!("no proof of possession: {error}")))?;
+        let path = self.path(&["verify"]);
+        let mut call = self.call(Method::Post, &path, VERIFY);
+        call.if_match = Some(etag);
+        call.body = Body::json(&wire::Proof::new(&proof));
+        self.send(&call, Operation::Verify).await
+    }
+
+    async fn delete(&self, etag: &str) -> Result<Option<Observed>, CloudError> {
+        let path = self.path(&[]);
+        let mut call = self.call(Method::Delete, &path, DELETE);
+        call.if_match = Some(etag);
+        self.send(&call, Operation::Delete).await
+    }
+
+    /// A write whose effect the next read shows.
+    async fn send(&self, call: &ArmCall<'_>, operation: Operation) -> Result<Option<Observed>, CloudError> {
+        match self.session.arm().call(call).await {
+            Ok(_) => Ok(None),
+            Err(failure) if operation == Operation::Delete && is_absent(&failure) => Ok(None),
+            Err(failure) => Err(classify(operation, &failure)),
+        }
+    }
+
+    fn call<'a>(&self, method: Method, segments: &'a [&'a str], action: &'static str) -> ArmCall<'a> {
+        let version = match self.version {
+            IotHubApiVersion::V20180401 => "2018-04-01",
+            IotHubApiVersion::V20230630 => "2023-06-30",
+        };
+        ArmCall::new(method, segments, version, action)
+    }
+
+    fn path<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
+        let collection = self.collection.iter().map(String::as_str);
+        collection.chain([self.name.as_str()]).chain(more.iter().copied()).collect()
+    }
+
+    fn parse(&self, call: &ArmCall<'_>, description: wire::Description) -> Result<HubCertificate, CloudError> {
+        let unreadable = || CloudError::from(call.failed(What::Unreadable));
+        let properties = &description.properties;
+        Ok(HubCertificate {
+            // The operator's own path, not the answer's: samples of the service name other resource types in `id`.
+            id: format!("/{}", self.path(&[]).join("/")),
+            etag: description.etag.clone().ok_or_else(unreadable)?,
+            thumbprint: properties.thumbprint.parse().map_err(|_| unreadable())?,
+            fingerprint: properties.certificate().map(|it| it.sha256_fingerprint()),
+            verified: properties.is_verified.unwrap_or(false),
+            code: match &properties.verification_code {
+                Some(code) => Some(code.parse().map_err(|_| unreadable())?),
+                None => None,
+            },
+        })
+    }
+}
+
+fn is_absent(failure: &Failure) -> bool {
+    failure.status() == Some(404) && failure.has_code("ResourceNotFound")
+}
+
+fn is_parent(failure: &Failure) -> bool {
+    ["ParentResourceNotFound", "ResourceGroupNotFound", "SubscriptionNotFound"]
+        .iter()
+        .any(|code| failure.has_code(code))
+}

@@ -1,0 +1,94 @@
+//! The services. A provider is one folder here, its resource type in `api`, and one line in [`all`].
+
+pub mod azure;
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::crd;
+use crate::api::reason::Invalid;
+use crate::engine::account::SignIn;
+use crate::engine::controller::{self, kind_of};
+use crate::engine::error::CloudError;
+use crate::engine::memory::Memory;
+use crate::engine::reconcile::{self, Context};
+use crate::engine::{Engine, Provider};
+use crate::source::account::{Account, Cloud};
+use azure::Azure;
+use azure::iot_hub::IotHub;
+
+/// Every provider.
+pub fn all() -> [&'static dyn Registered; 1] {
+    [&Kind::<IotHub>(PhantomData)]
+}
+
+/// The clouds that providers stand on.
+#[derive(Default)]
+pub struct Clouds {
+    azure: Arc<Azure>,
+}
+
+/// A provider, whatever its types are.
+pub trait Registered: Send + Sync {
+    /// The kind that it serves.
+    fn kind(&self) -> &'static str;
+    /// The definition of the kind.
+    fn definition(&self) -> CustomResourceDefinition;
+    /// What is wrong with a manifest beyond its schema, as far as can be told without the cluster.
+    fn check(&self, manifest: serde_json::Value) -> Result<(), Invalid>;
+    /// Serves the kind until told to stop.
+    fn run(&self, engine: Arc<Engine>, clouds: &Clouds, stop: CancellationToken) -> BoxFuture<'static, ()>;
+}
+
+struct Kind<P>(PhantomData<fn() -> P>);
+
+impl<P: Provider> Registered for Kind<P>
+where
+    Clouds: Holds<P::Cloud>,
+{
+    fn kind(&self) -> &'static str {
+        kind_of::<P::Root>()
+    }
+
+    fn definition(&self) -> CustomResourceDefinition {
+        crd::definition::<P::Root>()
+    }
+
+    fn check(&self, manifest: serde_json::Value) -> Result<(), Invalid> {
+        let root: P::Root = serde_json::from_value(manifest).map_err(|error| crate::cli::undecodable(&error))?;
+        P::check(&root)
+    }
+
+    fn run(&self, engine: Arc<Engine>, clouds: &Clouds, stop: CancellationToken) -> BoxFuture<'static, ()> {
+        let cloud = clouds.cloud();
+        let context = Arc::new(Context::<P> { engine: engine.clone(), cloud, memory: Memory::default() });
+        let pass = move |key| {
+            let context = context.clone();
+            async move { reconcile::reconcile(&context, &key).await }
+        };
+        Box::pin(controller::run::<P::Root, _>(engine, None, stop, pass))
+    }
+}
+
+/// A set of clouds that has this one.
+trait Holds<C> {
+    fn cloud(&self) -> Arc<C>;
+}
+
+impl Holds<Azure> for Clouds {
+    fn cloud(&self) -> Arc<Azure> {
+        self.azure.clone()
+    }
+}
+
+impl SignIn for Clouds {
+    async fn sign_in(&self, account: &Account) -> Result<(), CloudError> {
+        match &account.cloud {
+            Cloud::Azure(azure) => self.azure.session(&account.id, azure)?.sign_in().await,
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Being a process: logs, hardening, shutdown. It puts the engine and the providers together and waits for the end.
+
+mod process;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use futures::future::{BoxFuture, join_all};
+use kube::Client;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::account::{CloudAccount, ClusterCloudAccount};
+use crate::cli::LogFormat;
+use crate::engine::account::{self, AccountResource};
+use crate::engine::clock::Clock;
+use crate::engine::controller;
+use crate::engine::dependents::Dependents;
+use crate::engine::event::Events;
+use crate::engine::memory::Memory;
+use crate::engine::Engine;
+use crate::providers::{self, Clouds};
+use crate::source::cluster::{Cluster, ServiceAccount};
+use crate::source::watch::SourceWatches;
+
+/// How long running passes may take to finish after SIGTERM.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// Runs the operator until SIGTERM or SIGINT.
+pub fn run(operator: ServiceAccount, log_format: LogFormat, log_filter: &str) -> Result<()> {
+    process::log(log_format, log_filter)?;
+    process::harden()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the asynchronous runtime cannot be started")?;
+    let ended = runtime.block_on(serve(operator));
+    runtime.shutdown_timeout(Duration::from_secs(1)); // whatever hangs
+    ended
+}
+
+async fn serve(operator: ServiceAccount) -> Result<()> {
+    let stop = CancellationToken::new();
+    process::cancel_on_signal(stop.clone())?;
+    let client = Client::try_default().await.context("no Kubernetes configuration: set KUBECONFIG or run in a pod")?;
+    let engine = Arc::new(engine(client, operator));
+    let clouds = Arc::new(Clouds::default());
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "certferry runs");
+
+    let mut controllers: Vec<BoxFuture<'static, ()>> = vec![
+        accounts::<CloudAccount>(&engine, &clouds, &stop),
+        accounts::<ClusterCloudAccount>(&engine, &clouds, &stop),
+    ];
+    controllers.extend(providers::all().map(|it| it.run(engine.clone(), &clouds, stop.clone())));
+    let running = join_all(controllers);
+    tokio::pin!(running);
+    tokio::select! {
+        _ = &mut running => {}
+        () = stop.cancelled() => {
+            tracing::info!("shutting down; running passes are let finish");
+            let _ = tokio::time::timeout(GRACE, running).await; // what has not finished is begun anew at the next start
+        }
+    }
+    Ok(())
+}
+
+fn engine(client: Client, operator: ServiceAccount) -> Engine {
+    let (sender, mut changes) = unbounded_channel();
+    let dependents = Arc::new(Dependents::default());
+    let told = dependents.clone();
+    tokio::spawn(async move {
+        while let Some(change) = changes.recv().await {
+            told.changed(&change.key, change.version.as_deref());
+        }
+    });
+    Engine {
+        cluster: Cluster::new(client.clone(), operator),
+        watches: SourceWatches::new(client.clone(), sender),
+        events: Events::new(client.clone(), process::hostname()),
+        dependents,
+        clock: Clock::system(),
+        client,
+    }
+}
+
+fn accounts<K: AccountResource>(
+    engine: &Arc<Engine>,
+    clouds: &Arc<Clouds>,
+    stop: &CancellationToken,
+) -> BoxFuture<'static, ()> {
+    let context =
+        Arc::new(account::Context { engine: engine.clone(), clouds: clouds.clone(), memory: Memory::default() });
+    let pass = move |key| {
+        let context = context.clone();
+        async move { account::reconcile::<K, Clouds>(&context, &key).await }
+    };
+    Box::pin(controller::run::<K, _>(engine.clone(), Some(K::KIND), stop.clone(), pass))
+}

@@ -1,0 +1,45 @@
+//! The process itself: its logs, its signals, and that it leaves no core file with secrets in it.
+
+use std::io::IsTerminal;
+
+use anyhow::{Context, Result};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::LogFormat;
+
+/// Logs to standard error.
+pub(super) fn log(format: LogFormat, filter: &str) -> Result<()> {
+    let filter = EnvFilter::try_new(filter).context("the log filter cannot be read")?;
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Json => logs.json().flatten_event(true).init(),
+        LogFormat::Text => logs.with_ansi(std::io::stderr().is_terminal()).init(),
+    }
+    Ok(())
+}
+
+/// No core files, no reading of our memory by other processes of the same user.
+pub(super) fn harden() -> Result<()> {
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).context("core files cannot be switched off")?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).context("the process cannot be made non-dumpable")
+}
+
+/// Cancels at the first SIGTERM or SIGINT.
+pub(super) fn cancel_on_signal(stop: CancellationToken) -> Result<()> {
+    let mut term = signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be handled")?;
+    tokio::spawn(async move {
+        tokio::select! { _ = term.recv() => {} _ = interrupt.recv() => {} }
+        stop.cancel();
+    });
+    Ok(())
+}
+
+/// The name of this pod or machine, for events.
+pub(super) fn hostname() -> Option<String> {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    (!name.is_empty()).then_some(name)
+}

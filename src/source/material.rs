@@ -1,0 +1,74 @@
+//! From what a source names to the certificate that is wanted. Pure.
+
+use super::{Fetched, Reference};
+use crate::api::reason::{Invalid, Reason};
+use crate::api::source::{KeyRef, Source};
+use crate::pki::{self, Certificate, PrivateKey};
+
+/// What a source refers to.
+pub fn references(source: &Source) -> Vec<Reference> {
+    let Source { secret_ref, config_map_ref, inline: _, pkcs12_secret_ref } = source;
+    let secret = secret_ref.iter().map(|it| Reference::secret(&it.name));
+    let pkcs12 = pkcs12_secret_ref.iter().map(|it| Reference::secret(&it.name));
+    let config_map = config_map_ref.iter().map(|it| Reference::config_map(&it.name));
+    secret.chain(pkcs12).chain(config_map).collect()
+}
+
+/// The certificates of a source: the wanted one first, its issuers behind it if they are there.
+pub fn certificates(source: &Source, found: &Fetched) -> Result<Vec<Certificate>, Invalid> {
+    if let Some(secret) = &source.secret_ref {
+        let place = format!("Secret `{}`, key `{}`", secret.name, secret.certificate_key());
+        let bytes = value(found, &Reference::secret(&secret.name), secret.certificate_key(), &place)?;
+        parse(bytes, &place)
+    } else if let Some(KeyRef { name, key }) = &source.config_map_ref {
+        let place = format!("ConfigMap `{name}`, key `{key}`");
+        parse(value(found, &Reference::config_map(name), key, &place)?, &place)
+    } else if let Some(text) = &source.inline {
+        parse(text.as_bytes(), "`spec.source.inline`")
+    } else if source.pkcs12_secret_ref.is_some() {
+        let message = "this version does not act on `spec.source.pkcs12SecretRef` yet";
+        Err(Invalid::new(Reason::NotSupported, message))
+    } else {
+        let message = "`spec.source` must name one of `secretRef`, `configMapRef`, `inline` and `pkcs12SecretRef`";
+        Err(Invalid::new(Reason::SpecInvalid, message))
+    }
+}
+
+/// The private key of `certificate`: from the Secret that `elsewhere` names, else from the source's own.
+pub fn private_key(
+    source: &Source,
+    elsewhere: Option<&KeyRef>,
+    certificate: &Certificate,
+    found: &Fetched,
+) -> Result<PrivateKey, Invalid> {
+    let (name, key) = match (elsewhere, &source.secret_ref) {
+        (Some(KeyRef { name, key }), _) => (name.as_str(), key.as_str()),
+        (None, Some(secret)) => (secret.name.as_str(), secret.private_key_key()),
+        (None, None) => {
+            let message = "`spec.source` holds no private key: set \
+                           `spec.verification.proofOfPossession.privateKeySecretRef`";
+            return Err(Invalid::new(Reason::SpecInvalid, message));
+        }
+    };
+    let place = format!("Secret `{name}`, key `{key}`");
+    let parsed = PrivateKey::parse(value(found, &Reference::secret(name), key, &place)?)
+        .map_err(|error| Invalid::new(Reason::PrivateKeyUnusable, format!("{place}: {error}")))?;
+    if parsed.matches(certificate) {
+        Ok(parsed)
+    } else {
+        let message = format!("{place}: the private key does not belong to the certificate: store the pair together");
+        Err(Invalid::new(Reason::KeyMismatch, message))
+    }
+}
+
+fn value<'a>(found: &'a Fetched, reference: &Reference, key: &str, place: &str) -> Result<&'a [u8], Invalid> {
+    match found.data(reference).and_then(|data| data.value(key)) {
+        Some(bytes) if !bytes.is_empty() => Ok(bytes),
+        _ => Err(Invalid::new(Reason::SecretKeyMissing, format!("{place}: the key is missing or empty"))),
+    }
+}
+
+fn parse(bytes: &[u8], place: &str) -> Result<Vec<Certificate>, Invalid> {
+    pki::certificates(bytes)
+        .map_err(|error| Invalid::new(Reason::CertificateMalformed, format!("{place}: {error}")))
+}

@@ -1,0 +1,103 @@
+//! What a resource refers to in the cluster: fetched, watched, and parsed into certificates and accounts.
+//!
+//! Everything that is read from Kubernetes on behalf of a resource is read here, always in a namespace that the
+//! caller names. This module knows no cloud.
+
+pub mod account;
+pub mod cluster;
+pub mod material;
+pub mod watch;
+
+use std::collections::{BTreeMap, HashMap};
+
+use zeroize::Zeroizing;
+
+/// An object that a resource refers to, in the resource's own namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Reference {
+    /// Its kind.
+    pub kind: ReferenceKind,
+    /// Its name.
+    pub name: String,
+}
+
+/// The kinds that are referred to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReferenceKind {
+    /// A Secret.
+    Secret,
+    /// A ConfigMap.
+    ConfigMap,
+    /// An account of a namespace.
+    CloudAccount,
+    /// An account of the cluster.
+    ClusterCloudAccount,
+}
+
+impl Reference {
+    /// A Secret.
+    pub fn secret(name: impl Into<String>) -> Self {
+        Self { kind: ReferenceKind::Secret, name: name.into() }
+    }
+
+    /// A ConfigMap.
+    pub fn config_map(name: impl Into<String>) -> Self {
+        Self { kind: ReferenceKind::ConfigMap, name: name.into() }
+    }
+
+    /// The object that a resource of that namespace means.
+    pub fn within(&self, namespace: &str) -> ObjectKey {
+        let namespace = match self.kind {
+            ReferenceKind::ClusterCloudAccount => String::new(),
+            ReferenceKind::Secret | ReferenceKind::ConfigMap | ReferenceKind::CloudAccount => namespace.to_owned(),
+        };
+        ObjectKey { kind: self.kind, namespace, name: self.name.clone() }
+    }
+}
+
+/// One object of the cluster, by kind and place. The namespace of a cluster-wide object is empty.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ObjectKey {
+    /// Its kind.
+    pub kind: ReferenceKind,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// The objects that were read, with the versions that were read.
+#[derive(Default)]
+pub struct Fetched {
+    data: HashMap<Reference, Data>,
+    /// What was read, and its `resourceVersion`.
+    pub versions: Vec<(ObjectKey, String)>,
+}
+
+/// The keys and values of a Secret or ConfigMap; wiped from memory when dropped.
+pub struct Data(BTreeMap<String, Zeroizing<Vec<u8>>>);
+
+impl Fetched {
+    /// The object's keys and values, if it was among the references.
+    pub fn data(&self, reference: &Reference) -> Option<&Data> {
+        self.data.get(reference)
+    }
+
+    /// Adds an object that was read.
+    pub fn insert(&mut self, reference: Reference, data: Data) {
+        self.data.insert(reference, data);
+    }
+}
+
+impl Data {
+    /// The value of a key.
+    pub fn value(&self, key: &str) -> Option<&[u8]> {
+        self.0.get(key).map(|it| it.as_slice())
+    }
+}
+
+impl FromIterator<(String, Vec<u8>)> for Data {
+    fn from_iter<T: IntoIterator<Item = (String, Vec<u8>)>>(entries: T) -> Self {
+        Self(entries.into_iter().map(|(key, value)| (key, Zeroizing::new(value))).collect())
+    }
+}

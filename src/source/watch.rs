@@ -1,0 +1,134 @@
+//! Watches on the Secrets and ConfigMaps of the namespaces that have resources of ours.
+//!
+//! Only metadata is watched; values are read on use. A namespace that does not grant the read is tried again, so a
+//! grant is noticed within half a minute.
+
+use std::collections::HashSet;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::StreamExt;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::core::PartialObjectMeta;
+use kube::{Api, Client, Resource, ResourceExt};
+use kube_runtime::watcher::Event;
+use kube_runtime::{WatchStreamExt, watcher};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::{ObjectKey, ReferenceKind};
+
+/// Seconds after which a silent watch is opened anew, so that a dead connection is noticed.
+pub const WATCH_SECONDS: u32 = 50;
+
+/// A referenced object changed, to this `resourceVersion`; `None` when it is gone.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Which object.
+    pub key: ObjectKey,
+    /// Its version now.
+    pub version: Option<String>,
+}
+
+/// The open watches: one for each kind and namespace that was asked for.
+#[derive(Clone)]
+pub struct SourceWatches {
+    client: Client,
+    changes: UnboundedSender<Change>,
+    open: Arc<Mutex<HashSet<(ReferenceKind, String)>>>,
+}
+
+impl SourceWatches {
+    /// Watches with this client and reports to that channel.
+    pub fn new(client: Client, changes: UnboundedSender<Change>) -> Self {
+        Self { client, changes, open: Arc::default() }
+    }
+
+    /// Sees to it that changes of this object are reported.
+    pub fn ensure(&self, key: &ObjectKey) {
+        let place = (key.kind, key.namespace.clone());
+        if !self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(place) {
+            return;
+        }
+        match key.kind {
+            ReferenceKind::Secret => self.spawn::<Secret>(key.kind, &key.namespace),
+            ReferenceKind::ConfigMap => self.spawn::<ConfigMap>(key.kind, &key.namespace),
+            // Accounts are watched by their own controllers.
+            ReferenceKind::CloudAccount | ReferenceKind::ClusterCloudAccount => {}
+        }
+    }
+
+    fn spawn<K>(&self, kind: ReferenceKind, namespace: &str)
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned
+            + Send
+            + 'static,
+    {
+        let api = Api::<PartialObjectMeta<K>>::namespaced(self.client.clone(), namespace);
+        let changes = self.changes.clone();
+        let namespace = namespace.to_owned();
+        tokio::spawn(async move {
+            let config = watcher::Config::default().timeout(WATCH_SECONDS);
+            let mut events = watcher(api, config).default_backoff().boxed();
+            let mut known = Known::default();
+            while let Some(event) = events.next().await {
+                let event = match event {
+                    Ok(event) => event,
+                    Err(error) => {
+                        tracing::debug!(?kind, namespace, %error, "watch interrupted");
+                        continue;
+                    }
+                };
+                for (name, version) in known.changes(event) {
+                    let key = ObjectKey { kind, namespace: namespace.clone(), name };
+                    if changes.send(Change { key, version }).is_err() {
+                        return; // the operator is shutting down
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// The names that a watch knows, so that what vanished while it was interrupted is noticed at the next listing.
+#[derive(Default)]
+struct Known {
+    names: HashSet<String>,
+    listing: HashSet<String>,
+}
+
+impl Known {
+    /// What an event says of which objects: their version, or that they are gone.
+    fn changes<K>(&mut self, event: Event<PartialObjectMeta<K>>) -> Vec<(String, Option<String>)>
+    where
+        PartialObjectMeta<K>: ResourceExt,
+    {
+        match event {
+            Event::Init => {
+                self.listing.clear();
+                Vec::new()
+            }
+            Event::InitApply(object) => {
+                self.listing.insert(object.name_any());
+                vec![(object.name_any(), object.resource_version())]
+            }
+            Event::InitDone => {
+                let gone = self.names.difference(&self.listing).map(|name| (name.clone(), None)).collect();
+                self.names = std::mem::take(&mut self.listing);
+                gone
+            }
+            Event::Apply(object) => {
+                self.names.insert(object.name_any());
+                vec![(object.name_any(), object.resource_version())]
+            }
+            Event::Delete(object) => {
+                self.names.remove(&object.name_any());
+                vec![(object.name_any(), None)]
+            }
+        }
+    }
+}
