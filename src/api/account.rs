@@ -13,13 +13,27 @@ use super::source::object_name;
 /// How to sign in to a cloud, for resources of the same namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
-    group = "certferry.dev", version = "v1alpha1", kind = "CloudAccount", plural = "cloudaccounts", namespaced,
-    status = "AccountStatus", derive = "PartialEq",
-    shortname = "cfaccount", category = "certferry",
+    group = "certferry.dev",
+    version = "v1alpha1",
+    kind = "CloudAccount",
+    plural = "cloudaccounts",
+    namespaced,
+    status = "AccountStatus",
+    derive = "PartialEq",
+    shortname = "cfaccount",
+    category = "certferry",
     doc = "How to sign in to a cloud, for resources of the same namespace.",
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].reason"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.azure)").message("`azure` must be set").reason(Reason::FieldValueRequired))]
@@ -35,13 +49,26 @@ pub struct CloudAccountSpec {
 /// How to sign in to a cloud, for the namespaces that it allows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
-    group = "certferry.dev", version = "v1alpha1", kind = "ClusterCloudAccount", plural = "clustercloudaccounts",
-    status = "AccountStatus", derive = "PartialEq",
-    shortname = "cfclusteraccount", category = "certferry",
+    group = "certferry.dev",
+    version = "v1alpha1",
+    kind = "ClusterCloudAccount",
+    plural = "clustercloudaccounts",
+    status = "AccountStatus",
+    derive = "PartialEq",
+    shortname = "cfclusteraccount",
+    category = "certferry",
     doc = "How to sign in to a cloud, for resources of the namespaces that it allows. Its Secrets live in the operator's namespace.",
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].reason"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.azure)").message("`azure` must be set").reason(Reason::FieldValueRequired))]
@@ -55,7 +82,10 @@ pub struct ClusterCloudAccountSpec {
     /// What resources may be pointed at through this account, as globs over the target and the remote name, for
     /// example `iothub/<subscription>/<group>/<hub>/team-a-*`; everything that the identity can reach unless set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 512), regex(pattern = "^[A-Za-z0-9*._/-]+$")))]
+    #[schemars(
+        length(min = 1, max = 64),
+        inner(length(min = 1, max = 512), regex(pattern = "^[A-Za-z0-9*._/-]+$"))
+    )]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub allowed_targets: Option<Vec<String>>,
     /// Sign-in to Azure.
@@ -71,7 +101,10 @@ pub struct ClusterCloudAccountSpec {
 pub struct AllowedNamespaces {
     /// The namespaces by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), inner(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")))]
+    #[schemars(
+        length(min = 1, max = 256),
+        inner(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))
+    )]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub names: Option<Vec<String>>,
     /// The namespaces by their labels.

@@ -76,7 +76,8 @@ impl CommonSpec {
 
 /// A duration as Go writes it, `1h30m`.
 pub fn parse_duration(field: &str, text: &str) -> Result<Duration, Invalid> {
-    let bad = || Invalid::new(Reason::SpecInvalid, format!("`{field}` must be a duration such as '90m' or '24h'"));
+    let bad =
+        || Invalid::new(Reason::SpecInvalid, format!("`{field}` must be a duration such as '90m' or '24h'"));
     let parsed = text.parse::<kube::core::Duration>().map_err(|_| bad())?;
     if parsed.is_negative() { Err(bad()) } else { Ok(parsed.into()) }
 }
@@ -253,4 +254,3 @@ pub(super) fn time_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema
 pub(super) fn duration_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({ "type": "string", "maxLength": 16, "pattern": "^([0-9]+(h|m|s))+$" })
 }
-

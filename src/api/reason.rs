@@ -114,10 +114,16 @@ impl Reason {
             SecretNotFound | SecretKeyMissing | ReferenceNotFound | AccountNotFound | SourcesNotGranted => {
                 Class::Missing
             }
-            CertificateMalformed | PrivateKeyUnusable | KeyMismatch | CertificateExpired | CertificateNotCA | ProofRejected
-            | UploadRefused | SpecInvalid | NotSupported => Class::User,
-            AccountNotAllowed | AuthenticationFailed | AccessDenied | PolicyDenied | QuotaExceeded
-            | TargetNotFound | ProviderNotRegistered | EndpointMisconfigured => Class::Grant,
+            CertificateMalformed | PrivateKeyUnusable | KeyMismatch | CertificateExpired
+            | CertificateNotCA | ProofRejected | UploadRefused | SpecInvalid | NotSupported => Class::User,
+            AccountNotAllowed
+            | AuthenticationFailed
+            | AccessDenied
+            | PolicyDenied
+            | QuotaExceeded
+            | TargetNotFound
+            | ProviderNotRegistered
+            | EndpointMisconfigured => Class::Grant,
             NotOwned | CreateOutcomeUnknown | Diverged | DeletionBlocked => Class::Conflict,
         }
     }

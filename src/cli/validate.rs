@@ -45,7 +45,10 @@ fn read(file: &Path) -> Result<String> {
     } else {
         Box::new(std::fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?)
     };
-    source.take(LARGEST + 1).read_to_string(&mut text).with_context(|| format!("cannot read {}", file.display()))?;
+    source
+        .take(LARGEST + 1)
+        .read_to_string(&mut text)
+        .with_context(|| format!("cannot read {}", file.display()))?;
     if text.len() as u64 > LARGEST {
         bail!("{} is larger than 4 MiB", file.display());
     }
@@ -82,7 +85,9 @@ fn faults(document: &Value) -> Vec<String> {
 
 fn schema_of(document: &Value) -> Option<Value> {
     let version = document["apiVersion"].as_str()?.split('/').nth(1)?.to_owned();
-    let definition = definitions().into_iter().find(|it| Some(it.spec.names.kind.as_str()) == document["kind"].as_str())?;
+    let definition = definitions()
+        .into_iter()
+        .find(|it| Some(it.spec.names.kind.as_str()) == document["kind"].as_str())?;
     let served = definition.spec.versions.into_iter().find(|it| it.name == version)?;
     serde_json::to_value(served.schema?.open_api_v3_schema?).ok()
 }
@@ -97,7 +102,12 @@ fn schema_faults(schema: &Value, document: &Value) -> Vec<String> {
     match jsonschema::validator_for(&closed) {
         Ok(validator) => validator
             .iter_errors(document)
-            .map(|error| format!("`{}`: {error}", error.instance_path().to_string().trim_start_matches('/').replace('/', ".")))
+            .map(|error| {
+                format!(
+                    "`{}`: {error}",
+                    error.instance_path().to_string().trim_start_matches('/').replace('/', ".")
+                )
+            })
             .collect(),
         Err(error) => vec![format!("the schema cannot be used: {error}")],
     }

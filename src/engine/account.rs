@@ -4,15 +4,15 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, Client, ResourceExt};
 
+use super::Engine;
 use super::backoff;
 use super::dependents::RootKey;
 use super::error::{CloudError, Then};
 use super::memory::Memory;
 use super::status::{self, Circumstances, Outcome};
 use super::write::{self, WriteError, Written};
-use super::Engine;
 use crate::api::account::{AccountStatus, CloudAccount, ClusterCloudAccount};
 use crate::api::certificate::{AccountKind, AccountRef};
 use crate::api::condition::{self, ConditionType};
@@ -67,7 +67,10 @@ pub struct Context<S> {
 }
 
 /// Looks at one account and signs in with it. Gives the time of the next pass, or nothing when it is gone.
-pub async fn reconcile<K: AccountResource, S: SignIn>(context: &Context<S>, key: &RootKey) -> Option<Duration> {
+pub async fn reconcile<K: AccountResource, S: SignIn>(
+    context: &Context<S>,
+    key: &RootKey,
+) -> Option<Duration> {
     let again = |error: kube::Error| {
         tracing::warn!(%error, "the API server failed; trying again");
         Some(backoff::after_failures(context.memory.failed(key), fastrand::f64()))
@@ -98,7 +101,8 @@ async fn pass<K: AccountResource, S: SignIn>(
     api: &Api<K>,
     root: &mut K,
 ) -> Result<Duration, WriteError> {
-    let seen = root.status().is_some_and(|it| condition::find(&it.conditions, ConditionType::Ready).is_some());
+    let seen =
+        root.status().is_some_and(|it| condition::find(&it.conditions, ConditionType::Ready).is_some());
     if !seen {
         let message = "seen; signing in".to_owned();
         let pending = Outcome::Working { reason: Reason::Pending, message, wait: Duration::ZERO };

@@ -24,7 +24,9 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_ten_minutes_and_stay_within_their_upper_half() {
-        for (failures, whole) in [(0, 1), (1, 1), (2, 2), (3, 4), (10, 512), (11, 600), (40, 600), (u32::MAX, 600)] {
+        for (failures, whole) in
+            [(0, 1), (1, 1), (2, 2), (3, 4), (10, 512), (11, 600), (40, 600), (u32::MAX, 600)]
+        {
             let whole = Duration::from_secs(whole);
             assert_eq!(after_failures(failures, 1.0), whole, "after {failures}");
             assert_eq!(after_failures(failures, 0.0), whole / 2, "after {failures}");

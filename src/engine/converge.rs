@@ -47,11 +47,8 @@ pub struct Attempt {
 pub trait Gate<P: Provider>: Send {
     /// Checks that the resource is still as it was, and records what must be recorded first. The resource is brought
     /// to how it is then.
-    fn open(
-        &mut self,
-        root: &mut P::Root,
-        step: &P::Step,
-    ) -> impl Future<Output = Result<(), Closed>> + Send;
+    fn open(&mut self, root: &mut P::Root, step: &P::Step)
+    -> impl Future<Output = Result<(), Closed>> + Send;
 }
 
 /// Why a call may not be made.
@@ -97,7 +94,8 @@ pub async fn converge<P: Provider>(
             Next::Step(step) => step,
         };
         behind = true;
-        let attempt = Attempt { step: super::Step::name(&step), content_hash: super::Step::content_hash(&step) };
+        let attempt =
+            Attempt { step: super::Step::name(&step), content_hash: super::Step::content_hash(&step) };
         match gate.open(root, &step).await {
             Ok(()) => {}
             Err(Closed::Outdated) => return End::Outdated,

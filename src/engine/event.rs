@@ -29,7 +29,12 @@ impl Events {
     }
 
     /// Tells what is new in the conditions, if anything is.
-    pub async fn announce<K: Resource<DynamicType = ()>>(&self, root: &K, old: &[Condition], new: &[Condition]) {
+    pub async fn announce<K: Resource<DynamicType = ()>>(
+        &self,
+        root: &K,
+        old: &[Condition],
+        new: &[Condition],
+    ) {
         let Some(event) = news(old, new) else { return };
         if root.meta().deletion_timestamp.is_some() && event.type_ == EventType::Normal {
             return;

@@ -84,7 +84,7 @@ pub enum Freshness {
 }
 
 /// One call that changes the service.
-pub trait Step: Send {
+pub trait Step: Send + Sync {
     /// Its name, in CamelCase.
     fn name(&self) -> &'static str;
 
@@ -152,7 +152,10 @@ pub trait Provider: Sized + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Observed, CloudError>> + Send;
 
     /// Makes one call. An observation is returned only where no read shows it.
-    fn apply(&self, step: Self::Step) -> impl Future<Output = Result<Option<Self::Observed>, CloudError>> + Send;
+    fn apply(
+        &self,
+        step: Self::Step,
+    ) -> impl Future<Output = Result<Option<Self::Observed>, CloudError>> + Send;
 }
 
 /// Why a service could not be connected.

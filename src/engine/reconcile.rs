@@ -13,7 +13,9 @@ use super::memory::Memory;
 use super::status::{self, Circumstances, Outcome};
 use super::write::{self, WriteError};
 use super::{Engine, Facts, Goal, Provider, Step, Unusable};
-use crate::api::certificate::{CertificateResource, CertificateStatus, DeletionPolicy, Intent, ManagementPolicy, Origin};
+use crate::api::certificate::{
+    CertificateResource, CertificateStatus, DeletionPolicy, Intent, ManagementPolicy, Origin,
+};
 use crate::api::condition::{self, ConditionType};
 use crate::api::reason::{Class, Invalid, Reason};
 use crate::source::account::Account;
@@ -159,7 +161,8 @@ impl<P: Provider> Pass<'_, P> {
     fn watch(&self, root: &P::Root, references: &[Reference]) {
         let engine = &self.context.engine;
         let account = super::account::reference(&root.common().account_ref);
-        let keys: Vec<_> = references.iter().chain([&account]).map(|it| it.within(&self.key.namespace)).collect();
+        let keys: Vec<_> =
+            references.iter().chain([&account]).map(|it| it.within(&self.key.namespace)).collect();
         engine.dependents.refers(self.key, keys.iter().cloned());
         keys.iter().for_each(|key| engine.watches.ensure(key));
     }

@@ -114,7 +114,11 @@ pub fn report(old: &CertificateStatus, outcome: &Outcome, around: &Circumstances
 }
 
 /// The same table for accounts, which have no remote object: Ready alone, Reconciling and Stalled.
-pub fn account_report(old: &AccountStatus, outcome: &Outcome, around: &Circumstances) -> (AccountStatus, Duration) {
+pub fn account_report(
+    old: &AccountStatus,
+    outcome: &Outcome,
+    around: &Circumstances,
+) -> (AccountStatus, Duration) {
     let verdict = Verdict { synced: None, verified: None, ..verdict(outcome, around) };
     let mut status = old.clone();
     if !(verdict.keeps_a_good_state && is_steady(&old.conditions, old.observed_generation, around)) {
@@ -179,7 +183,8 @@ fn verdict(outcome: &Outcome, around: &Circumstances) -> Verdict {
 fn settled(facts: &Facts, around: &Circumstances) -> Verdict {
     let certificate = &facts.certificate;
     let (reason, ready, message) = if around.now >= certificate.not_after {
-        let message = format!("the certificate expired at {}: put a newer one into the source", certificate.not_after);
+        let message =
+            format!("the certificate expired at {}: put a newer one into the source", certificate.not_after);
         (Reason::CertificateExpired, ConditionStatus::False, message)
     } else if around.now < certificate.not_before {
         let message = format!("the certificate is in place and becomes valid at {}", certificate.not_before);
@@ -230,15 +235,14 @@ fn is_stalled(old: &[Condition], class: Class, now: Timestamp) -> bool {
     match class {
         Class::Fine | Class::Working | Class::Transient => false,
         Class::User | Class::Grant | Class::Conflict => true,
-        Class::Missing => {
-            condition::is_true(old, ConditionType::Stalled) || now >= end_of_grace(old, now)
-        }
+        Class::Missing => condition::is_true(old, ConditionType::Stalled) || now >= end_of_grace(old, now),
     }
 }
 
 /// When something that is missing has been so for too long: counted from when the object began to be worked on.
 fn end_of_grace(conditions: &[Condition], now: Timestamp) -> Timestamp {
-    let since = condition::find(conditions, ConditionType::Reconciling).map_or(now, |it| it.last_transition_time);
+    let since =
+        condition::find(conditions, ConditionType::Reconciling).map_or(now, |it| it.last_transition_time);
     since.checked_add(GRACE).unwrap_or(Timestamp::MAX)
 }
 
@@ -260,7 +264,12 @@ fn condition(
     }
 }
 
-fn requeue(verdict: &Verdict, outcome: &Outcome, conditions: &[Condition], around: &Circumstances) -> Duration {
+fn requeue(
+    verdict: &Verdict,
+    outcome: &Outcome,
+    conditions: &[Condition],
+    around: &Circumstances,
+) -> Duration {
     let resync = backoff::jittered(around.resync_interval, around.chance);
     match (verdict.class, outcome) {
         (_, Outcome::Settled(facts)) => {

@@ -61,7 +61,8 @@ pub fn has_finalizer(root: &impl ResourceExt) -> bool {
 
 /// Puts our finalizer on the object, if the object is still at the version that we hold.
 pub async fn add_finalizer<K: Written>(api: &Api<K>, root: &mut K) -> Result<(), WriteError> {
-    let mut patch = vec![json!({ "op": "test", "path": "/metadata/resourceVersion", "value": root.resource_version() })];
+    let mut patch =
+        vec![json!({ "op": "test", "path": "/metadata/resourceVersion", "value": root.resource_version() })];
     if root.finalizers().is_empty() {
         patch.push(json!({ "op": "add", "path": "/metadata/finalizers", "value": [FINALIZER] }));
     } else {
@@ -75,15 +76,21 @@ pub async fn add_finalizer<K: Written>(api: &Api<K>, root: &mut K) -> Result<(),
 pub async fn release<K: Written>(api: &Api<K>, root: &K) -> Result<(), WriteError> {
     let Some(index) = root.finalizers().iter().position(|it| it == FINALIZER) else { return Ok(()) };
     let path = format!("/metadata/finalizers/{index}");
-    let patch =
-        vec![json!({ "op": "test", "path": path, "value": FINALIZER }), json!({ "op": "remove", "path": path })];
+    let patch = vec![
+        json!({ "op": "test", "path": path, "value": FINALIZER }),
+        json!({ "op": "remove", "path": path }),
+    ];
     match json_patch(api, &root.name_any(), patch).await {
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         other => other.map(drop).map_err(Into::into),
     }
 }
 
-async fn json_patch<K: Written>(api: &Api<K>, name: &str, operations: Vec<serde_json::Value>) -> kube::Result<K> {
+async fn json_patch<K: Written>(
+    api: &Api<K>,
+    name: &str,
+    operations: Vec<serde_json::Value>,
+) -> kube::Result<K> {
     let patch = serde_json::from_value(json!(operations)).map_err(kube::Error::SerdeError)?;
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     api.patch(name, &params, &Patch::<K>::Json(patch)).await

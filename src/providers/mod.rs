@@ -59,7 +59,8 @@ where
     }
 
     fn check(&self, manifest: serde_json::Value) -> Result<(), Invalid> {
-        let root: P::Root = serde_json::from_value(manifest).map_err(|error| crate::cli::undecodable(&error))?;
+        let root: P::Root =
+            serde_json::from_value(manifest).map_err(|error| crate::cli::undecodable(&error))?;
         P::check(&root)
     }
 

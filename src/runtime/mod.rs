@@ -13,16 +13,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::account::{CloudAccount, ClusterCloudAccount};
 use crate::cli::LogFormat;
+use crate::engine::Engine;
 use crate::engine::account::{self, AccountResource};
 use crate::engine::clock::Clock;
 use crate::engine::controller;
 use crate::engine::dependents::Dependents;
 use crate::engine::event::Events;
 use crate::engine::memory::Memory;
-use crate::engine::Engine;
 use crate::providers::{self, Clouds};
 use crate::source::cluster::{Cluster, ServiceAccount};
-use crate::source::watch::SourceWatches;
+use crate::source::watch::{Change, SourceWatches};
 
 /// How long running passes may take to finish after SIGTERM.
 const GRACE: Duration = Duration::from_secs(20);
@@ -43,7 +43,8 @@ pub fn run(operator: ServiceAccount, log_format: LogFormat, log_filter: &str) ->
 async fn serve(operator: ServiceAccount) -> Result<()> {
     let stop = CancellationToken::new();
     process::cancel_on_signal(stop.clone())?;
-    let client = Client::try_default().await.context("no Kubernetes configuration: set KUBECONFIG or run in a pod")?;
+    let client =
+        Client::try_default().await.context("no Kubernetes configuration: set KUBECONFIG or run in a pod")?;
     let engine = Arc::new(engine(client, operator));
     let clouds = Arc::new(Clouds::default());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "certferry runs");
@@ -66,7 +67,7 @@ async fn serve(operator: ServiceAccount) -> Result<()> {
 }
 
 fn engine(client: Client, operator: ServiceAccount) -> Engine {
-    let (sender, mut changes) = unbounded_channel();
+    let (sender, mut changes) = unbounded_channel::<Change>();
     let dependents = Arc::new(Dependents::default());
     let told = dependents.clone();
     tokio::spawn(async move {
@@ -89,8 +90,11 @@ fn accounts<K: AccountResource>(
     clouds: &Arc<Clouds>,
     stop: &CancellationToken,
 ) -> BoxFuture<'static, ()> {
-    let context =
-        Arc::new(account::Context { engine: engine.clone(), clouds: clouds.clone(), memory: Memory::default() });
+    let context = Arc::new(account::Context {
+        engine: engine.clone(),
+        clouds: clouds.clone(),
+        memory: Memory::default(),
+    });
     let pass = move |key| {
         let context = context.clone();
         async move { account::reconcile::<K, Clouds>(&context, &key).await }

@@ -23,7 +23,8 @@ pub(super) fn log(format: LogFormat, filter: &str) -> Result<()> {
 
 /// No core files, no reading of our memory by other processes of the same user.
 pub(super) fn harden() -> Result<()> {
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).context("core files cannot be switched off")?;
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })
+        .context("core files cannot be switched off")?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).context("the process cannot be made non-dumpable")
 }
 

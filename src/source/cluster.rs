@@ -132,7 +132,8 @@ impl Cluster {
             }
             AccountKind::ClusterCloudAccount => {
                 let api = Api::<ClusterCloudAccount>::all(self.client.clone());
-                let account = api.get_opt(name).await?.ok_or_else(|| not_found("ClusterCloudAccount", name))?;
+                let account =
+                    api.get_opt(name).await?.ok_or_else(|| not_found("ClusterCloudAccount", name))?;
                 if !self.allows(account.spec.allowed_namespaces.as_ref(), namespace).await? {
                     return Err(Invalid::new(
                         Reason::AccountNotAllowed,
@@ -152,11 +153,8 @@ impl Cluster {
     pub async fn namespaced(&self, account: &CloudAccount) -> Result<FetchedAccount, FetchError> {
         let name = account.name_any();
         let namespace = account.namespace().unwrap_or_default();
-        let key = ObjectKey {
-            kind: ReferenceKind::CloudAccount,
-            namespace: namespace.clone(),
-            name: name.clone(),
-        };
+        let key =
+            ObjectKey { kind: ReferenceKind::CloudAccount, namespace: namespace.clone(), name: name.clone() };
         let display = format!("CloudAccount `{name}`");
         refuse_suspended(&display, account.spec.suspend)?;
         let azure = account.spec.azure.as_ref().ok_or_else(|| no_cloud(&display))?;
@@ -206,12 +204,13 @@ impl Cluster {
         version: (ObjectKey, String),
     ) -> Result<FetchedAccount, FetchError> {
         let reference = Reference::secret(&auth.secret_ref.name);
-        let found = self.fetch(namespace, std::slice::from_ref(&reference)).await.map_err(|error| match error {
-            FetchError::Invalid(Invalid { reason, message }) => {
-                Invalid::new(reason, format!("{}: {message}", id.display)).into()
-            }
-            other => other,
-        })?;
+        let found =
+            self.fetch(namespace, std::slice::from_ref(&reference)).await.map_err(|error| match error {
+                FetchError::Invalid(Invalid { reason, message }) => {
+                    Invalid::new(reason, format!("{}: {message}", id.display)).into()
+                }
+                other => other,
+            })?;
         let secret = client_secret(&id, auth, &found)?;
         let identity = AzureIdentity::ClientSecret { client_id: auth.client_id.clone(), secret };
         let mut versions = found.versions;
@@ -250,7 +249,9 @@ fn client_secret(id: &AccountId, auth: &ClientSecret, found: &Fetched) -> Result
 fn key_missing(display: &str, name: &str, key: &str) -> Invalid {
     Invalid::new(
         Reason::SecretKeyMissing,
-        format!("{display}: Secret `{name}` has no text under the key `{key}`: store the client secret there"),
+        format!(
+            "{display}: Secret `{name}` has no text under the key `{key}`: store the client secret there"
+        ),
     )
 }
 
@@ -276,7 +277,10 @@ fn environment(display: &str, azure: &ClusterAzure) -> Result<AzureEnvironment, 
 }
 
 fn not_found(kind: &str, name: &str) -> Invalid {
-    Invalid::new(Reason::AccountNotFound, format!("{kind} `{name}` does not exist: create it, or correct `spec.accountRef`"))
+    Invalid::new(
+        Reason::AccountNotFound,
+        format!("{kind} `{name}` does not exist: create it, or correct `spec.accountRef`"),
+    )
 }
 
 fn no_cloud(display: &str) -> Invalid {

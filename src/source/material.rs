@@ -29,7 +29,8 @@ pub fn certificates(source: &Source, found: &Fetched) -> Result<Vec<Certificate>
         let message = "this version does not act on `spec.source.pkcs12SecretRef` yet";
         Err(Invalid::new(Reason::NotSupported, message))
     } else {
-        let message = "`spec.source` must name one of `secretRef`, `configMapRef`, `inline` and `pkcs12SecretRef`";
+        let message =
+            "`spec.source` must name one of `secretRef`, `configMapRef`, `inline` and `pkcs12SecretRef`";
         Err(Invalid::new(Reason::SpecInvalid, message))
     }
 }
@@ -56,7 +57,8 @@ pub fn private_key(
     if parsed.matches(certificate) {
         Ok(parsed)
     } else {
-        let message = format!("{place}: the private key does not belong to the certificate: store the pair together");
+        let message =
+            format!("{place}: the private key does not belong to the certificate: store the pair together");
         Err(Invalid::new(Reason::KeyMismatch, message))
     }
 }

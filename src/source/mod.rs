@@ -49,7 +49,9 @@ impl Reference {
     pub fn within(&self, namespace: &str) -> ObjectKey {
         let namespace = match self.kind {
             ReferenceKind::ClusterCloudAccount => String::new(),
-            ReferenceKind::Secret | ReferenceKind::ConfigMap | ReferenceKind::CloudAccount => namespace.to_owned(),
+            ReferenceKind::Secret | ReferenceKind::ConfigMap | ReferenceKind::CloudAccount => {
+                namespace.to_owned()
+            }
         };
         ObjectKey { kind: self.kind, namespace, name: self.name.clone() }
     }

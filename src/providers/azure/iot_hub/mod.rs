@@ -48,7 +48,8 @@ impl Provider for IotHub {
 
     fn references(root: &IotHubCertificate) -> Vec<Reference> {
         let proof = root.spec.verification.as_ref().and_then(|it| it.proof_of_possession.as_ref());
-        let key = proof.and_then(|it| it.private_key_secret_ref.as_ref()).map(|it| Reference::secret(&it.name));
+        let key =
+            proof.and_then(|it| it.private_key_secret_ref.as_ref()).map(|it| Reference::secret(&it.name));
         let mut references = material::references(&root.spec.source);
         references.extend(key);
         references.dedup();
@@ -139,7 +140,8 @@ impl Provider for IotHub {
             &hub.name,
             "certificates",
         ];
-        let name = root.spec.certificate_name.clone().or_else(|| root.metadata.name.clone()).unwrap_or_default();
+        let name =
+            root.spec.certificate_name.clone().or_else(|| root.metadata.name.clone()).unwrap_or_default();
         Ok(Self {
             session,
             collection: collection.map(str::to_owned).to_vec(),
@@ -249,7 +251,9 @@ impl IotHub {
         let made = tokio::task::spawn_blocking(move || pki::proof(&certificate, &key, &code, now)).await;
         let proof = made
             .map_err(|_| CloudError::new(Reason::ProofRejected, "the proof of possession could not be made"))?
-            .map_err(|error| CloudError::new(Reason::ProofRejected, format!("no proof of possession: {error}")))?;
+            .map_err(|error| {
+                CloudError::new(Reason::ProofRejected, format!("no proof of possession: {error}"))
+            })?;
         let path = self.path(&["verify"]);
         let mut call = self.call(Method::Post, &path, VERIFY);
         call.if_match = Some(etag);
@@ -286,7 +290,11 @@ impl IotHub {
         collection.chain([self.name.as_str()]).chain(more.iter().copied()).collect()
     }
 
-    fn parse(&self, call: &ArmCall<'_>, description: wire::Description) -> Result<HubCertificate, CloudError> {
+    fn parse(
+        &self,
+        call: &ArmCall<'_>,
+        description: wire::Description,
+    ) -> Result<HubCertificate, CloudError> {
         let unreadable = || CloudError::from(call.failed(What::Unreadable));
         let properties = &description.properties;
         Ok(HubCertificate {
