@@ -4,7 +4,7 @@ use super::certificate::{Certificate, Malformed};
 use super::form::{Form, Shape};
 use super::pem::{self, Label};
 
-/// The most that is read of PEM or DER, in bytes.
+/// The most that is read of PEM, in bytes.
 const MAX_SIZE: usize = 95_000;
 /// The same in base64, with line ends.
 const MAX_BASE64: usize = MAX_SIZE / 3 * 4 + MAX_SIZE / 20;
@@ -16,7 +16,9 @@ const MAX_COUNT: usize = 20;
 /// PEM may have CRLF, a byte order mark, text around the blocks, and blocks of other kinds beside them, which are left
 /// out.
 pub fn certificates(bytes: &[u8]) -> Result<Vec<Certificate>, Malformed> {
-    at_most(MAX_BASE64, bytes)?;
+    if bytes.len() > MAX_BASE64 {
+        return Err(Malformed::TooLarge { size: bytes.len(), limit: MAX_SIZE });
+    }
     match Form::of(bytes) {
         Form::Other(text) => {
             let decoded = pem::decode(text).ok_or(Malformed::Unrecognized)?;
@@ -38,7 +40,6 @@ fn plain(form: Form<'_>) -> Result<Vec<Certificate>, Malformed> {
 }
 
 fn in_der(der: &[u8]) -> Result<Vec<Certificate>, Malformed> {
-    at_most(MAX_SIZE, der)?;
     match Shape::of(der) {
         Shape::Certificate | Shape::WrongLength | Shape::Unknown => Ok(vec![Certificate::from_der(der)?]),
         other => Err(Malformed::NoCertificate { found: other.words() }),
@@ -46,7 +47,9 @@ fn in_der(der: &[u8]) -> Result<Vec<Certificate>, Malformed> {
 }
 
 fn in_pem(text: &[u8]) -> Result<Vec<Certificate>, Malformed> {
-    at_most(MAX_SIZE, text)?;
+    if text.len() > MAX_SIZE {
+        return Err(Malformed::TooLarge { size: text.len(), limit: MAX_SIZE });
+    }
     let blocks = pem::blocks(text)?;
     let found = blocks.iter().map(|block| block.label).find(|label| *label != Label::Certificate);
     let ders: Vec<_> = blocks.iter().filter(|block| block.label == Label::Certificate).collect();
@@ -60,10 +63,5 @@ fn in_pem(text: &[u8]) -> Result<Vec<Certificate>, Malformed> {
     }
 }
 
-fn at_most(limit: usize, bytes: &[u8]) -> Result<(), Malformed> {
-    if bytes.len() > limit { Err(Malformed::TooLarge { size: bytes.len(), limit }) } else { Ok(()) }
-}
-
 #[cfg(test)]
-#[path = "bundle_tests.rs"]
 mod tests;

@@ -254,5 +254,4 @@ impl fmt::Debug for Certificate {
 }
 
 #[cfg(test)]
-#[path = "certificate_tests.rs"]
 mod tests;

@@ -38,14 +38,10 @@ impl<'a> Form<'a> {
     }
 }
 
-/// Whether these bytes are a SEQUENCE, whole or cut off. Its tag is also the digit 0, but the long form of a length is
-/// no text, and the short form has to fit exactly.
+/// Whether these bytes begin a SEQUENCE. Its tag is also the digit 0; but no text goes on with the long form of a length,
+/// nor has it an INTEGER's tag where a short key has it.
 fn begins_as_der(bytes: &[u8]) -> bool {
-    match bytes {
-        [0x30, 0x80..=0xff, ..] => true,
-        [0x30, length, contents @ ..] => usize::from(*length) == contents.len(),
-        _ => false,
-    }
+    matches!(bytes, [0x30, 0x80..=0x84, ..] | [0x30, _, 0x02, ..])
 }
 
 /// What a DER structure appears to be, by the tags at its beginning.

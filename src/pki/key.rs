@@ -218,5 +218,4 @@ fn is_point(pair: &EcdsaKeyPair, point: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-#[path = "key_tests.rs"]
 mod tests;

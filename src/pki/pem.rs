@@ -76,8 +76,7 @@ impl Label {
             b"PUBLIC KEY" | b"RSA PUBLIC KEY" => Self::PublicKey,
             b"ENCRYPTED PRIVATE KEY" => Self::EncryptedPrivateKey,
             b"OPENSSH PRIVATE KEY" => Self::OpensshPrivateKey,
-            b"PRIVATE KEY" => Self::PrivateKey,
-            _ if text.ends_with(b" PRIVATE KEY") => Self::PrivateKey,
+            _ if text.ends_with(b"PRIVATE KEY") => Self::PrivateKey,
             _ if text.ends_with(b" PARAMETERS") => Self::Parameters,
             _ => Self::Other,
         }

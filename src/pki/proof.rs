@@ -190,5 +190,4 @@ fn extensions(ca: &Certificate) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-#[path = "proof_tests.rs"]
 mod tests;
