@@ -9,7 +9,7 @@ use certferry_rig::wait::eventually;
 
 use world::{World, ca};
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(40);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_is_created_verified_rotated_repaired_and_deleted() -> Result<()> {

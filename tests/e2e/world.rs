@@ -70,7 +70,7 @@ async fn operator(plane: &'static ControlPlane) -> Result<()> {
             Operator::start(operator::Options {
                 binary: PathBuf::from(env!("CARGO_BIN_EXE_certferry")),
                 kubeconfig,
-                args: vec!["run".into(), "--log-format=text".into()],
+                args: vec!["--log-format=text".into()],
                 env: Vec::new(),
             })
         })
