@@ -1,6 +1,8 @@
 //! What a test stands on: a namespace on the shared control plane, an emulator and an account of its own, and the one
 //! operator that serves them all.
 
+#![allow(clippy::expect_used, reason = "a test's own fixtures")]
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,11 +27,11 @@ pub struct Pair {
 
 /// A new CA.
 pub fn ca(name: &str) -> Pair {
-    let key = KeyPair::generate().unwrap();
+    let key = KeyPair::generate().expect("a key can be made");
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let certificate = params.self_signed(&key).unwrap();
+    let certificate = params.self_signed(&key).expect("a CA can sign itself");
     let sha1 = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, certificate.der());
     let thumbprint = sha1.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
     Pair { certificate: certificate.pem(), key: key.serialize_pem(), thumbprint }
