@@ -1,6 +1,12 @@
 # The commands of the project. Each sets up what it needs.
 
-.PHONY: test lint crds control-plane
+.PHONY: demo test lint crds control-plane
+
+## the main job, shown; DEMO_ONCE=1 checks and exits
+demo: control-plane
+	hack/helm >/dev/null
+	cargo build --package certferry --package emulator
+	cargo run --quiet --package certferry-rig --bin demo
 
 ## every test: unit, and end to end on a real API server
 test: control-plane

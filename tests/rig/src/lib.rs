@@ -2,7 +2,8 @@
 //!
 //! - [`control_plane`]: a real Kubernetes control plane, with clients and kubeconfigs for it;
 //! - [`emulator`]: the clouds, and their control endpoint;
-//! - [`operator`]: the program under test.
+//! - [`operator`]: the program under test;
+//! - [`installation`]: the chart on a cluster, with the operator in its ServiceAccount's name.
 //!
 //! All three stand on [`process`], a child process that never outlives the test, and on [`folder`], a temporary folder
 //! that does not either. [`programs`] finds or builds the binaries, [`ports`] finds free ports, [`wait`] waits for what
@@ -13,6 +14,7 @@
 pub mod control_plane;
 pub mod emulator;
 pub mod folder;
+pub mod installation;
 mod last_will;
 pub mod operator;
 pub mod ports;

@@ -104,7 +104,7 @@ impl ControlPlane {
     }
 }
 
-async fn run(mut command: Command, stdin: Option<&str>) -> Result<Output> {
+pub(crate) async fn run(mut command: Command, stdin: Option<&str>) -> Result<Output> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let program = command.as_std().get_program().to_owned();
     let mut child = command.spawn().with_context(|| format!("starting {}", program.display()))?;

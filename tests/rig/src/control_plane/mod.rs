@@ -7,6 +7,7 @@ mod certificates;
 mod servers;
 
 pub use access::client;
+pub(crate) use access::run;
 pub use audit::AuditEvent;
 
 use std::path::{Path, PathBuf};

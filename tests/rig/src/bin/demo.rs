@@ -1,0 +1,109 @@
+//! `make demo`: the operator keeps certificates in emulated IoT hubs, on a control plane made for it.
+//!
+//! `DEMO_ONCE=1` shows that every example becomes Ready and exits. `DEMO_CLUSTER=current` uses the cluster of
+//! `KUBECONFIG` in place of a control plane of its own.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use certferry_rig::control_plane::{self, ControlPlane};
+use certferry_rig::emulator::{self, Emulator};
+use certferry_rig::installation::{Cluster, NAMESPACE, ca};
+use certferry_rig::programs;
+
+/// The namespace that the examples are applied to.
+const DEVICES: &str = "devices";
+
+/// The account that the examples name.
+const ACCOUNT: &str = "azure";
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let once = std::env::var_os("DEMO_ONCE").is_some_and(|it| it == "1");
+    say("building what is missing: the control plane takes ten minutes the first time");
+    let operator = programs::build("certferry", "certferry").await?;
+    let (plane, cluster) = cluster().await?;
+
+    say("starting the emulated clouds");
+    let emulator = Emulator::start(emulator::Options::default()).await?;
+    say("installing the chart; running the operator as its ServiceAccount");
+    let operator = cluster.install(operator).await?;
+    cluster.granting_namespace(DEVICES).await?;
+    cluster.emulated_account(ACCOUNT, DEVICES, &emulator.urls).await?;
+    cluster.tls_secret(DEVICES, "factory-ca", &ca("Factory root")?).await?;
+
+    let shown = show(&cluster).await;
+    if shown.is_ok() && !once {
+        println!("\nTry it: export KUBECONFIG={}", kubeconfig(plane.as_ref()).display());
+        println!("        kubectl -n {DEVICES} describe iothubcertificates");
+        println!("        kubectl -n {DEVICES} delete secret factory-ca");
+        println!("The emulator's state: {}/state (CA: {})", emulator.urls.control, emulator.urls.ca.display());
+        println!("Ctrl-C ends it.");
+        tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")?;
+    }
+    if let Err(error) = &shown {
+        eprintln!("{error:#}\n{}", operator.process.last_log_lines(30));
+    }
+    let removed = remove(&cluster, plane.is_none()).await;
+    operator.stop().await?;
+    emulator.stop().await?;
+    if let Some(plane) = plane {
+        plane.stop().await?;
+    }
+    shown.and(removed)
+}
+
+/// The cluster to use; a control plane of our own unless the current one is asked for in so many words.
+async fn cluster() -> Result<(Option<ControlPlane>, Cluster)> {
+    match std::env::var("DEMO_CLUSTER").as_deref() {
+        Ok("current") => {
+            let path = std::env::var_os("KUBECONFIG").context("DEMO_CLUSTER=current needs KUBECONFIG")?;
+            let cluster = Cluster::with(PathBuf::from(path))?;
+            say(&format!("using {}", cluster.kubectl(&["config", "current-context"], None).await?.trim()));
+            Ok((None, cluster))
+        }
+        Ok(other) => bail!("DEMO_CLUSTER must be 'current' or unset, not '{other}'"),
+        Err(_) => {
+            say("starting a Kubernetes control plane");
+            let plane = ControlPlane::start(control_plane::Options::default()).await?;
+            let cluster = Cluster::of(&plane)?;
+            Ok((Some(plane), cluster))
+        }
+    }
+}
+
+/// Applies the examples and shows them becoming Ready.
+async fn show(cluster: &Cluster) -> Result<()> {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/iot-hub");
+    say("applying examples/iot-hub");
+    let folder = examples.to_string_lossy();
+    cluster.kubectl(&["apply", "--namespace", DEVICES, "-f", &folder], None).await?;
+    let ready = ["wait", "--namespace", DEVICES, "--for=condition=Ready", "--timeout=120s", "iothubcertificates", "--all"];
+    let waited = cluster.kubectl(&ready, None).await;
+    for kind in ["clustercloudaccounts", "iothubcertificates"] {
+        println!("\n{}", cluster.kubectl(&["get", kind, "--namespace", DEVICES, "-o", "wide"], None).await?);
+    }
+    let events = ["events", "--namespace", DEVICES];
+    println!("{}", cluster.kubectl(&events, None).await?);
+    waited.map(drop)
+}
+
+/// Deletes what the demo made: the certificates first, while the account still works.
+async fn remove(cluster: &Cluster, foreign: bool) -> Result<()> {
+    say("deleting the certificates, in the hubs too");
+    let all = ["delete", "iothubcertificates", "--all", "--namespace", DEVICES, "--timeout=60s"];
+    cluster.kubectl(&all, None).await?;
+    if foreign {
+        cluster.kubectl(&["delete", "clustercloudaccount", ACCOUNT], None).await?;
+        cluster.kubectl(&["delete", "namespace", DEVICES, NAMESPACE], None).await?;
+    }
+    Ok(())
+}
+
+fn kubeconfig(plane: Option<&ControlPlane>) -> PathBuf {
+    plane.map_or_else(|| std::env::var_os("KUBECONFIG").unwrap_or_default().into(), ControlPlane::admin_kubeconfig)
+}
+
+fn say(what: &str) {
+    println!("==> {what}");
+}

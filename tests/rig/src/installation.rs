@@ -1,0 +1,175 @@
+//! Certferry installed on a cluster as its chart says, and its operator run on this machine in the name of the
+//! chart's ServiceAccount: the rights are those that users grant.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::control_plane::{ControlPlane, run};
+use crate::emulator::Urls;
+use crate::folder::Folder;
+use crate::operator::{Operator, Options};
+use crate::programs;
+
+/// The namespace of the operator.
+pub const NAMESPACE: &str = "certferry";
+
+/// The tenant, application and secret that the emulator's own world has.
+pub const TENANT: &str = "11111111-1111-4111-8111-111111111111";
+pub const CLIENT: &str = "22222222-2222-4222-8222-000000000001";
+pub const CLIENT_SECRET: &str = "emulator-secret";
+
+/// A cluster that Certferry can be installed on, reached as its administrator.
+pub struct Cluster {
+    kubeconfig: PathBuf,
+    folder: Folder,
+}
+
+impl Cluster {
+    /// A control plane of our own.
+    pub fn of(plane: &ControlPlane) -> Result<Self> {
+        Self::with(plane.admin_kubeconfig())
+    }
+
+    /// The cluster of a kubeconfig.
+    pub fn with(kubeconfig: PathBuf) -> Result<Self> {
+        Ok(Self { kubeconfig, folder: Folder::new("cluster")? })
+    }
+
+    /// Runs kubectl; what it prints, if it succeeds.
+    pub async fn kubectl(&self, args: &[&str], stdin: Option<&str>) -> Result<String> {
+        let mut command = Command::new(programs::control_plane().await?);
+        command.arg("kubectl").args(args).env("KUBECONFIG", &self.kubeconfig);
+        command.env("KUBECACHEDIR", self.folder.path().join("kubectl-cache"));
+        let done = run(command, stdin).await?;
+        ensure!(done.status.success(), "kubectl {}: {}", args.join(" "), String::from_utf8_lossy(&done.stderr));
+        Ok(String::from_utf8(done.stdout)?)
+    }
+
+    /// Applies manifests to a namespace.
+    pub async fn apply(&self, namespace: &str, manifests: &str) -> Result<()> {
+        let args = ["apply", "--server-side", "--namespace", namespace, "-f", "-"];
+        self.kubectl(&args, Some(manifests)).await.map(drop)
+    }
+
+    /// Makes a namespace whose Secrets and ConfigMaps the operator may read.
+    pub async fn granting_namespace(&self, name: &str) -> Result<()> {
+        self.apply("default", &namespace(name)).await?;
+        let grant = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": { "name": "certferry-sources" },
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "certferry-sources",
+            },
+            "subjects": [{ "kind": "ServiceAccount", "name": "certferry", "namespace": NAMESPACE }],
+        });
+        self.apply(name, &grant.to_string()).await
+    }
+
+    /// Installs the chart and runs the operator of that program.
+    pub async fn install(&self, operator: PathBuf) -> Result<Operator> {
+        self.apply("default", &namespace(NAMESPACE)).await?;
+        let manifests = self.rendered_chart().await?;
+        self.apply(NAMESPACE, &manifests).await?;
+        self.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"], None).await?;
+        Operator::start(Options {
+            binary: operator,
+            kubeconfig: self.operator_kubeconfig().await?,
+            args: vec!["--log-format=text".into()],
+            env: Vec::new(),
+        })
+    }
+
+    async fn rendered_chart(&self) -> Result<String> {
+        let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../charts/certferry");
+        let mut command = Command::new(programs::helm().await?);
+        command.args(["template", "certferry"]).arg(chart).args(["--namespace", NAMESPACE, "--kube-version", "1.36.3"]);
+        for variable in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
+            command.env(variable, self.folder.path().join(variable));
+        }
+        let done = run(command, None).await?;
+        ensure!(done.status.success(), "helm template: {}", String::from_utf8_lossy(&done.stderr));
+        Ok(String::from_utf8(done.stdout)?)
+    }
+
+    /// A kubeconfig with nothing but a token of the chart's ServiceAccount.
+    async fn operator_kubeconfig(&self) -> Result<PathBuf> {
+        let token = self.kubectl(&["create", "token", "certferry", "-n", NAMESPACE, "--duration=8h"], None).await?;
+        let view = self.kubectl(&["config", "view", "--minify", "--raw", "--flatten", "-o", "json"], None).await?;
+        let mut config: Value = serde_json::from_str(&view)?;
+        let user = config.pointer_mut("/users/0/user").context("the kubeconfig names no user")?;
+        *user = json!({ "token": token.trim() });
+        let path = self.folder.path().join("operator.kubeconfig");
+        fs::write(&path, config.to_string())?;
+        Ok(path)
+    }
+
+    /// An account of the cluster that signs in to the emulator, for one namespace.
+    pub async fn emulated_account(&self, name: &str, namespace: &str, emulator: &Urls) -> Result<()> {
+        self.client_secret(name, CLIENT_SECRET).await?;
+        let account = json!({
+            "apiVersion": "certferry.dev/v1alpha1",
+            "kind": "ClusterCloudAccount",
+            "metadata": { "name": name },
+            "spec": {
+                "allowedNamespaces": { "names": [namespace] },
+                "azure": {
+                    "cloud": "Custom",
+                    "tenantId": TENANT,
+                    "auth": { "clientSecret": {
+                        "clientId": CLIENT, "secretRef": { "name": name, "key": "clientSecret" },
+                    } },
+                    "endpoints": { "authority": emulator.login, "resourceManager": emulator.arm },
+                    "caBundle": fs::read_to_string(&emulator.ca)?,
+                },
+            },
+        });
+        self.apply("default", &account.to_string()).await
+    }
+
+    /// Stores the client secret of an account of the cluster.
+    pub async fn client_secret(&self, account: &str, value: &str) -> Result<()> {
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": account },
+            "stringData": { "clientSecret": value },
+        });
+        self.apply(NAMESPACE, &secret.to_string()).await
+    }
+
+    /// Stores a certificate and its key as cert-manager would.
+    pub async fn tls_secret(&self, namespace: &str, name: &str, pair: &Pair) -> Result<()> {
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name }, "type": "kubernetes.io/tls",
+            "stringData": { "tls.crt": pair.certificate, "tls.key": pair.key },
+        });
+        self.apply(namespace, &secret.to_string()).await
+    }
+}
+
+fn namespace(name: &str) -> String {
+    json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } }).to_string()
+}
+
+/// A certificate and its key, in PEM.
+#[derive(Clone)]
+pub struct Pair {
+    pub certificate: String,
+    pub key: String,
+    /// The certificate's DER form.
+    pub der: Vec<u8>,
+}
+
+/// A new CA.
+pub fn ca(common_name: &str) -> Result<Pair> {
+    let key = rcgen::KeyPair::generate()?;
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::CommonName, common_name);
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let certificate = params.self_signed(&key)?;
+    Ok(Pair { certificate: certificate.pem(), key: key.serialize_pem(), der: certificate.der().to_vec() })
+}
