@@ -45,7 +45,12 @@ impl Cluster {
         command.arg("kubectl").args(args).env("KUBECONFIG", &self.kubeconfig);
         command.env("KUBECACHEDIR", self.folder.path().join("kubectl-cache"));
         let done = run(command, stdin).await?;
-        ensure!(done.status.success(), "kubectl {}: {}", args.join(" "), String::from_utf8_lossy(&done.stderr));
+        ensure!(
+            done.status.success(),
+            "kubectl {}: {}",
+            args.join(" "),
+            String::from_utf8_lossy(&done.stderr)
+        );
         Ok(String::from_utf8(done.stdout)?)
     }
 
@@ -87,7 +92,12 @@ impl Cluster {
     async fn rendered_chart(&self) -> Result<String> {
         let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../charts/certferry");
         let mut command = Command::new(programs::helm().await?);
-        command.args(["template", "certferry"]).arg(chart).args(["--namespace", NAMESPACE, "--kube-version", "1.36.3"]);
+        command.args(["template", "certferry"]).arg(chart).args([
+            "--namespace",
+            NAMESPACE,
+            "--kube-version",
+            "1.36.3",
+        ]);
         for variable in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
             command.env(variable, self.folder.path().join(variable));
         }
@@ -98,8 +108,10 @@ impl Cluster {
 
     /// A kubeconfig with nothing but a token of the chart's ServiceAccount.
     async fn operator_kubeconfig(&self) -> Result<PathBuf> {
-        let token = self.kubectl(&["create", "token", "certferry", "-n", NAMESPACE, "--duration=8h"], None).await?;
-        let view = self.kubectl(&["config", "view", "--minify", "--raw", "--flatten", "-o", "json"], None).await?;
+        let token =
+            self.kubectl(&["create", "token", "certferry", "-n", NAMESPACE, "--duration=8h"], None).await?;
+        let view =
+            self.kubectl(&["config", "view", "--minify", "--raw", "--flatten", "-o", "json"], None).await?;
         let mut config: Value = serde_json::from_str(&view)?;
         let user = config.pointer_mut("/users/0/user").context("the kubeconfig names no user")?;
         *user = json!({ "token": token.trim() });

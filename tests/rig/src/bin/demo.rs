@@ -37,7 +37,11 @@ async fn main() -> Result<()> {
         println!("\nTry it: export KUBECONFIG={}", kubeconfig(plane.as_ref()).display());
         println!("        kubectl -n {DEVICES} describe iothubcertificates");
         println!("        kubectl -n {DEVICES} delete secret factory-ca");
-        println!("The emulator's state: {}/state (CA: {})", emulator.urls.control, emulator.urls.ca.display());
+        println!(
+            "The emulator's state: {}/state (CA: {})",
+            emulator.urls.control,
+            emulator.urls.ca.display()
+        );
         println!("Ctrl-C ends it.");
         tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")?;
     }
@@ -78,7 +82,15 @@ async fn show(cluster: &Cluster) -> Result<()> {
     say("applying examples/iot-hub");
     let folder = examples.to_string_lossy();
     cluster.kubectl(&["apply", "--namespace", DEVICES, "-f", &folder], None).await?;
-    let ready = ["wait", "--namespace", DEVICES, "--for=condition=Ready", "--timeout=120s", "iothubcertificates", "--all"];
+    let ready = [
+        "wait",
+        "--namespace",
+        DEVICES,
+        "--for=condition=Ready",
+        "--timeout=120s",
+        "iothubcertificates",
+        "--all",
+    ];
     let waited = cluster.kubectl(&ready, None).await;
     for kind in ["clustercloudaccounts", "iothubcertificates"] {
         println!("\n{}", cluster.kubectl(&["get", kind, "--namespace", DEVICES, "-o", "wide"], None).await?);
@@ -101,7 +113,10 @@ async fn remove(cluster: &Cluster, foreign: bool) -> Result<()> {
 }
 
 fn kubeconfig(plane: Option<&ControlPlane>) -> PathBuf {
-    plane.map_or_else(|| std::env::var_os("KUBECONFIG").unwrap_or_default().into(), ControlPlane::admin_kubeconfig)
+    plane.map_or_else(
+        || std::env::var_os("KUBECONFIG").unwrap_or_default().into(),
+        ControlPlane::admin_kubeconfig,
+    )
 }
 
 fn say(what: &str) {
