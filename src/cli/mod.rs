@@ -7,16 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
 use crate::api::account::{CloudAccount, ClusterCloudAccount};
 use crate::api::crd;
 use crate::providers;
-use crate::runtime;
+use crate::runtime::{self, LogFormat};
 use crate::source::cluster::ServiceAccount;
-
-pub use validate::undecodable;
 
 /// Keeps certificates in cloud services equal to what Kubernetes manifests say.
 #[derive(Debug, Parser)]
@@ -60,15 +58,6 @@ struct Run {
     /// What is logged, as `tracing` filters.
     #[arg(long, env = "RUST_LOG", default_value = "info,typespec_client_core=warn,kube_runtime=warn")]
     log_filter: String,
-}
-
-/// Forms of log lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// For people.
-    Text,
 }
 
 /// Does what the arguments say.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::definitions;
 use crate::api::GROUP;
-use crate::api::reason::{Invalid, Reason};
+use crate::api::reason::Invalid;
 use crate::providers;
 
 /// More than any manifest has; the API server takes 3 MiB.
@@ -138,9 +138,4 @@ fn cel_faults(schema: &Value, document: &Value) -> Vec<String> {
             errors.into_vec().into_iter().map(|it| format!("`{}`: {}", it.field_path, it.message)).collect()
         }
     }
-}
-
-/// A manifest that does not have the shape of its kind.
-pub fn undecodable(error: &serde_json::Error) -> Invalid {
-    Invalid::new(Reason::SpecInvalid, format!("the manifest does not have the shape of its kind: {error}"))
 }

@@ -10,7 +10,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use tokio_util::sync::CancellationToken;
 
 use crate::api::crd;
-use crate::api::reason::Invalid;
+use crate::api::reason::{Invalid, Reason};
 use crate::engine::account::SignIn;
 use crate::engine::controller::{self, kind_of};
 use crate::engine::error::CloudError;
@@ -59,8 +59,12 @@ where
     }
 
     fn check(&self, manifest: serde_json::Value) -> Result<(), Invalid> {
-        let root: P::Root =
-            serde_json::from_value(manifest).map_err(|error| crate::cli::undecodable(&error))?;
+        let root: P::Root = serde_json::from_value(manifest).map_err(|error| {
+            Invalid::new(
+                Reason::SpecInvalid,
+                format!("the manifest does not have the shape of its kind: {error}"),
+            )
+        })?;
         P::check(&root)
     }
 

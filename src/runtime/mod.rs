@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 use futures::future::{BoxFuture, join_all};
 use kube::Client;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::account::{CloudAccount, ClusterCloudAccount};
-use crate::cli::LogFormat;
 use crate::engine::Engine;
 use crate::engine::account::{self, AccountResource};
 use crate::engine::clock::Clock;
@@ -26,6 +26,15 @@ use crate::source::watch::{Change, SourceWatches};
 
 /// How long running passes may take to finish after SIGTERM.
 const GRACE: Duration = Duration::from_secs(20);
+
+/// Forms of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
 
 /// Runs the operator until SIGTERM or SIGINT.
 pub fn run(operator: ServiceAccount, log_format: LogFormat, log_filter: &str) -> Result<()> {

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::LogFormat;
+use super::LogFormat;
 
 /// Logs to standard error.
 pub(super) fn log(format: LogFormat, filter: &str) -> Result<()> {

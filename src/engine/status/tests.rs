@@ -1,1 +1,178 @@
+//! The table from outcomes to conditions, and that nothing in it ticks.
 
+use super::*;
+use crate::api::certificate::{CertificateSummary, Origin, Remote};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn facts() -> Facts {
+    Facts {
+        remote: Remote { id: "/hub/ca".into(), etag: Some("e1".into()), origin: Origin::Created },
+        certificate: CertificateSummary {
+            subject: "CN=ca".into(),
+            serial_number: "01".into(),
+            sha1_thumbprint: "AA".into(),
+            sha256_fingerprint: "BB".into(),
+            not_before: at("2026-01-01T00:00:00Z"),
+            not_after: at("2027-01-01T00:00:00Z"),
+        },
+        verified: Some(true),
+    }
+}
+
+fn around(now: &str) -> Circumstances {
+    Circumstances {
+        generation: 3,
+        now: at(now),
+        resync_interval: HOUR,
+        renew_before: HOUR * 720,
+        failures: 1,
+        unread_for: Some(Duration::ZERO),
+        chance: 0.5,
+    }
+}
+
+fn failure(reason: Reason, behind: bool) -> Outcome {
+    Outcome::Failed { reason, message: "it failed".into(), after: None, behind, step: None }
+}
+
+fn settled(now: &str) -> CertificateStatus {
+    report(&CertificateStatus::default(), &Outcome::Settled(facts()), &around(now)).status
+}
+
+/// `Ready=True Synced=True`, in the order of the list.
+fn listed(status: &CertificateStatus) -> String {
+    status.conditions.iter().map(|it| format!("{:?}={:?}", it.type_, it.status)).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn each_class_raises_its_conditions() {
+    for (outcome, expected) in [
+        (Outcome::Settled(facts()), "Ready=True Synced=True Verified=True"),
+        (
+            Outcome::Working { reason: Reason::Pending, message: String::new(), wait: HOUR },
+            "Ready=Unknown Reconciling=True Synced=Unknown",
+        ),
+        (
+            Outcome::Working { reason: Reason::Creating, message: String::new(), wait: HOUR },
+            "Ready=False Reconciling=True Synced=False",
+        ),
+        (failure(Reason::CloudUnavailable, false), "Ready=Unknown Reconciling=True Synced=Unknown"),
+        (failure(Reason::CloudUnavailable, true), "Ready=False Reconciling=True Synced=False"),
+        (failure(Reason::SecretNotFound, false), "Ready=False Reconciling=True Synced=Unknown"),
+        (failure(Reason::KeyMismatch, false), "Ready=False Stalled=True Synced=Unknown"),
+        (failure(Reason::AccessDenied, true), "Ready=False Stalled=True Synced=False"),
+        (failure(Reason::NotOwned, true), "Ready=False Stalled=True Synced=False"),
+        (failure(Reason::ProofRejected, true), "Ready=False Stalled=True Synced=False Verified=False"),
+    ] {
+        let status = report(&CertificateStatus::default(), &outcome, &around("2026-06-01T00:00:00Z")).status;
+        assert_eq!(listed(&status), expected, "{outcome:?}");
+        assert_eq!(status.observed_generation, Some(3));
+        assert!(status.conditions.iter().all(|it| it.observed_generation == 3));
+    }
+}
+
+#[test]
+fn the_same_outcome_later_changes_nothing() {
+    for outcome in [
+        Outcome::Settled(facts()),
+        failure(Reason::CloudUnavailable, true),
+        failure(Reason::KeyMismatch, false),
+        failure(Reason::SecretNotFound, false),
+    ] {
+        let first = report(&CertificateStatus::default(), &outcome, &around("2026-06-01T00:00:00Z")).status;
+        let again = report(&first, &outcome, &around("2026-06-01T00:04:00Z")).status;
+        assert_eq!(first, again, "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_passing_fault_leaves_a_ready_object_alone_for_two_resyncs() {
+    let ready = settled("2026-06-01T00:00:00Z");
+    let fault = failure(Reason::CloudUnavailable, false);
+    let soon = Circumstances { unread_for: Some(HOUR), ..around("2026-06-01T01:00:00Z") };
+    assert_eq!(report(&ready, &fault, &soon).status, ready);
+    let late = Circumstances { unread_for: Some(HOUR * 2), ..around("2026-06-01T02:00:00Z") };
+    let status = report(&ready, &fault, &late).status;
+    assert_eq!(listed(&status), "Ready=Unknown Reconciling=True Synced=Unknown Verified=True");
+    let changed = Circumstances { generation: 4, ..soon };
+    assert_ne!(report(&ready, &fault, &changed).status, ready, "a new spec has not been confirmed");
+    assert_ne!(
+        report(&ready, &failure(Reason::CloudUnavailable, true), &around("2026-06-01T00:00:00Z")).status,
+        ready
+    );
+}
+
+#[test]
+fn what_is_missing_for_five_minutes_stalls() {
+    let missing = failure(Reason::SecretNotFound, false);
+    let first = report(&CertificateStatus::default(), &missing, &around("2026-06-01T00:00:00Z"));
+    assert_eq!(first.requeue, Duration::from_secs(300));
+    let later = report(&first.status, &missing, &around("2026-06-01T00:05:00Z")).status;
+    assert_eq!(listed(&later), "Ready=False Stalled=True Synced=Unknown");
+    let much_later = report(&later, &missing, &around("2026-06-01T09:00:00Z")).status;
+    assert_eq!(later, much_later, "it stays stalled");
+}
+
+#[test]
+fn ready_means_valid_now_and_the_next_look_is_at_the_next_moment() {
+    let early =
+        report(&CertificateStatus::default(), &Outcome::Settled(facts()), &around("2025-12-31T23:59:00Z"));
+    assert_eq!(listed(&early.status), "Ready=False Reconciling=True Synced=True Verified=True");
+    assert_eq!(early.requeue, Duration::from_secs(60));
+    let last_hour =
+        report(&CertificateStatus::default(), &Outcome::Settled(facts()), &around("2026-12-31T23:30:00Z"));
+    assert_eq!(last_hour.requeue, Duration::from_secs(1800));
+    let late =
+        report(&CertificateStatus::default(), &Outcome::Settled(facts()), &around("2027-01-01T00:00:00Z"));
+    assert_eq!(listed(&late.status), "Ready=False Stalled=True Synced=True Verified=True");
+    assert_eq!(late.status.conditions[0].reason, "CertificateExpired");
+}
+
+#[test]
+fn a_refused_step_is_remembered_until_the_service_holds_what_is_wanted() {
+    let step = Some(Attempt { step: "Verify", content_hash: "AA".into() });
+    let refused = Outcome::Failed {
+        reason: Reason::ProofRejected,
+        message: "refused".into(),
+        after: None,
+        behind: true,
+        step,
+    };
+    let status = report(&CertificateStatus::default(), &refused, &around("2026-06-01T00:00:00Z")).status;
+    assert_eq!(status.refused.as_ref().unwrap().content_hash, "AA");
+    let healed = report(&status, &Outcome::Settled(facts()), &around("2026-06-01T00:01:00Z")).status;
+    assert_eq!(healed.refused, None);
+}
+
+#[test]
+fn the_service_s_own_wait_wins_over_the_backoff() {
+    let throttled = Outcome::Failed {
+        reason: Reason::Throttled,
+        message: String::new(),
+        after: Some(Duration::from_secs(17)),
+        behind: false,
+        step: None,
+    };
+    let report = report(&CertificateStatus::default(), &throttled, &around("2026-06-01T00:00:00Z"));
+    assert_eq!(report.requeue, Duration::from_secs(17));
+}
+
+#[test]
+fn texts_are_short_and_printable() {
+    assert_eq!(clip("a\r\nb\0c"), "abc");
+    assert_eq!(clip(&"ü".repeat(300)).chars().count(), 256);
+}
+
+#[test]
+fn an_account_has_no_remote_object_to_be_in_step_with() {
+    let (status, requeue) =
+        account_report(&AccountStatus::default(), &Outcome::SignedIn, &around("2026-06-01T00:00:00Z"));
+    assert_eq!(status.conditions.len(), 1);
+    assert_eq!(status.conditions[0].type_, ConditionType::Ready);
+    assert_eq!(requeue, HOUR);
+}

@@ -1,1 +1,166 @@
+//! The table of what the hub needs next, read aloud; and what holds for every row.
 
+use super::*;
+use crate::pki;
+
+fn certificate(file: &[u8]) -> Certificate {
+    pki::certificates(file).unwrap().remove(0)
+}
+
+fn ours() -> Certificate {
+    certificate(include_bytes!("../../../../../tests/data/pki/p-256.pem"))
+}
+
+fn other() -> Certificate {
+    certificate(include_bytes!("../../../../../tests/data/pki/p-384.pem"))
+}
+
+fn key() -> Arc<PrivateKey> {
+    Arc::new(PrivateKey::parse(include_bytes!("../../../../../tests/data/pki/p-256.pkcs8.pem")).unwrap())
+}
+
+fn want(verification: Verification) -> Goal<Desired> {
+    Goal::Present(Desired { certificate: ours(), verification })
+}
+
+fn remote(certificate: &Certificate) -> HubCertificate {
+    HubCertificate {
+        id: "/hub/certificates/ca".into(),
+        etag: "e1".into(),
+        thumbprint: certificate.sha1_thumbprint(),
+        fingerprint: None,
+        verified: false,
+        code: None,
+    }
+}
+
+fn held(origin: Option<Origin>) -> Held {
+    let thumbprint = origin.map(|_| ours().sha1_thumbprint());
+    Held { origin, thumbprint, ..Held::default() }
+}
+
+/// What is next, as its name.
+fn named(goal: &Goal<Desired>, remote: Option<HubCertificate>, held: Held) -> String {
+    match next(goal, &Observed { remote, held }) {
+        Next::Done => "Done".into(),
+        Next::Wait(_) => "Wait".into(),
+        Next::Stuck { reason, .. } => reason.to_string(),
+        Next::Step(step) => engine::Step::name(&step).into(),
+    }
+}
+
+#[test]
+fn what_is_missing_is_created_and_what_differs_is_replaced() {
+    let owned = || held(Some(Origin::Created));
+    assert_eq!(named(&want(Verification::None), None, held(None)), "Create");
+    assert_eq!(named(&want(Verification::None), None, owned()), "Create");
+    assert_eq!(named(&want(Verification::None), Some(remote(&other())), owned()), "Replace");
+    assert_eq!(named(&want(Verification::None), Some(remote(&ours())), owned()), "Done");
+}
+
+#[test]
+fn a_sha1_twin_is_noticed_where_the_hub_shows_the_certificate() {
+    let twin = HubCertificate { fingerprint: Some(other().sha256_fingerprint()), ..remote(&ours()) };
+    assert_eq!(named(&want(Verification::None), Some(twin), held(Some(Origin::Created))), "Replace");
+}
+
+#[test]
+fn verification_asks_for_a_code_then_proves_then_rests() {
+    let owned = || held(Some(Origin::Created));
+    let coded = HubCertificate { code: Some("00DF".parse().unwrap()), etag: "e2".into(), ..remote(&ours()) };
+    let verified = HubCertificate { verified: true, ..remote(&ours()) };
+    let proof = || want(Verification::Proof(key()));
+    assert_eq!(named(&proof(), Some(remote(&ours())), owned()), "RequestCode");
+    assert_eq!(named(&proof(), Some(verified.clone()), owned()), "Done");
+    assert_eq!(named(&want(Verification::Attested), Some(remote(&ours())), owned()), "Replace");
+    assert_eq!(named(&want(Verification::None), Some(verified), owned()), "Done");
+    let Next::Step(Step::Verify { etag, code, .. }) =
+        next(&proof(), &Observed { remote: Some(coded), held: owned() })
+    else {
+        panic!("no proof is made")
+    };
+    assert_eq!((etag.as_str(), code.as_str()), ("e2", "00DF"), "the tag is the one that came with the code");
+}
+
+#[test]
+fn what_is_not_ours_is_taken_over_only_as_the_policy_says() {
+    use AdoptionPolicy::{Always, IfIdentical, Never};
+    for (adoption, found, expected) in [
+        (Never, ours(), "NotOwned"),
+        (Never, other(), "NotOwned"),
+        (IfIdentical, ours(), "Done"),
+        (IfIdentical, other(), "NotOwned"),
+        (Always, ours(), "Done"),
+        (Always, other(), "Replace"),
+    ] {
+        let held = Held { adoption, ..held(None) };
+        assert_eq!(named(&want(Verification::None), Some(remote(&found)), held), expected, "{adoption:?}");
+    }
+}
+
+#[test]
+fn an_intent_to_write_just_this_proves_that_it_is_ours() {
+    let intended = |certificate: Certificate| Held {
+        intended: Some(certificate.sha1_thumbprint()),
+        adoption: AdoptionPolicy::Never,
+        ..Held::default()
+    };
+    let observed = Observed { remote: Some(remote(&ours())), held: intended(ours()) };
+    assert_eq!(observed.origin(), Some(Origin::Created));
+    assert_eq!(named(&want(Verification::None), Some(remote(&ours())), intended(ours())), "Done");
+    assert_eq!(named(&want(Verification::None), Some(remote(&ours())), intended(other())), "NotOwned");
+}
+
+#[test]
+fn only_what_we_last_saw_as_ours_is_deleted() {
+    let absent = Goal::Absent;
+    assert_eq!(named(&absent, None, held(Some(Origin::Created))), "Done");
+    assert_eq!(named(&absent, Some(remote(&ours())), held(Some(Origin::Created))), "Delete");
+    assert_eq!(named(&absent, Some(remote(&ours())), held(None)), "Done", "never ours");
+    assert_eq!(named(&absent, Some(remote(&other())), held(Some(Origin::Created))), "DeletionBlocked");
+    let rotating = Held { intended: Some(other().sha1_thumbprint()), ..held(Some(Origin::Created)) };
+    assert_eq!(named(&absent, Some(remote(&other())), rotating), "Delete", "a crash amid a rotation");
+    let always = Held { adoption: AdoptionPolicy::Always, ..held(Some(Origin::Created)) };
+    assert_eq!(named(&absent, Some(remote(&other())), always), "Delete");
+}
+
+#[test]
+fn no_state_leads_to_a_write_of_what_is_not_ours() {
+    let remotes = [None, Some(remote(&ours())), Some(remote(&other()))];
+    let intents = [None, Some(ours().sha1_thumbprint()), Some(other().sha1_thumbprint())];
+    let mut states = 0;
+    for remote in &remotes {
+        for verified in [false, true] {
+            for intended in intents {
+                for origin in [None, Some(Origin::Created), Some(Origin::Adopted)] {
+                    for adoption in [AdoptionPolicy::Never, AdoptionPolicy::IfIdentical] {
+                        for goal in [Goal::Absent, want(Verification::None), want(Verification::Proof(key()))]
+                        {
+                            let remote = remote.clone().map(|it| HubCertificate { verified, ..it });
+                            let held = Held { intended, adoption, ..held(origin) };
+                            let observed = Observed { remote, held };
+                            let owned = observed.origin().is_some();
+                            let identical = observed
+                                .remote
+                                .as_ref()
+                                .is_some_and(|it| it.thumbprint == ours().sha1_thumbprint());
+                            let may = owned || (identical && adoption == AdoptionPolicy::IfIdentical);
+                            let writes = matches!(
+                                next(&goal, &observed),
+                                Next::Step(
+                                    Step::Replace(..)
+                                        | Step::Delete { .. }
+                                        | Step::RequestCode { .. }
+                                        | Step::Verify { .. }
+                                )
+                            );
+                            assert!(may || !writes, "a foreign certificate would be written");
+                            states += 1;
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(states, 3 * 2 * 3 * 3 * 2 * 3);
+}
