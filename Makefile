@@ -1,29 +1,34 @@
 # The commands of the project. Each sets up what it needs.
 
-.PHONY: demo test lint crds control-plane
+.PHONY: demo test lint crds control-plane setup
 
 ## the main job, shown; DEMO_ONCE=1 checks and exits
 demo: control-plane
-	hack/helm >/dev/null
-	cargo build --package certferry --package emulator
+	cargo build --workspace --bins
 	cargo run --quiet --package certferry-rig --bin demo
 
 ## every test: unit, and end to end on a real API server
 test: control-plane
-	hack/helm >/dev/null
 	cargo test --workspace
 
-## formatting, lints, and generated files in step
-lint:
+## formatting, lints, docs, what may be depended on, generated files in step (layering is a test)
+lint: setup
 	cargo fmt --all -- --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --quiet
+	hack/cargo-deny
 	hack/generated-in-step
+	cd tests/control-plane && test -z "$$(gofmt -l .)"
 
 ## writes the CustomResourceDefinitions
 crds:
 	cargo run --quiet -- crds --dir crds
 	cp crds/*.yaml charts/certferry/crd/
 
-## builds the control plane for tests once, into a cache folder
-control-plane:
+## builds the control plane and Helm for tests once, into a cache folder
+control-plane: setup
 	hack/control-plane >/dev/null
+	hack/helm >/dev/null
+
+setup:
+	hack/setup
