@@ -8,6 +8,9 @@ use std::time::Duration;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
+/// How long what was sent of a truncated body has to leave.
+const LINGER: Duration = Duration::from_millis(50);
+
 /// The connection ends here on purpose.
 #[derive(Debug)]
 pub(crate) struct Cut;
@@ -26,6 +29,8 @@ pub(crate) struct Outgoing {
     promised: u64,
     /// Bytes that are never sent.
     withheld: u64,
+    /// Before breaking off: what was sent has to leave first, or the client sees nothing at all.
+    linger: Option<Pin<Box<Sleep>>>,
     drip: Option<Drip>,
 }
 
@@ -38,7 +43,7 @@ struct Drip {
 impl Outgoing {
     pub(crate) fn whole(body: Vec<u8>) -> Self {
         let promised = body.len() as u64;
-        Self { left: body.into(), promised, withheld: 0, drip: None }
+        Self { left: body.into(), promised, withheld: 0, linger: None, drip: None }
     }
 
     /// Promises all of `body`, sends `bytes` of it, then breaks off.
@@ -65,7 +70,12 @@ impl Body for Outgoing {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         if self.left.is_empty() {
-            return Poll::Ready((self.withheld > 0).then_some(Err(Cut)));
+            if self.withheld == 0 {
+                return Poll::Ready(None);
+            }
+            let linger = self.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+            ready!(linger.as_mut().poll(context));
+            return Poll::Ready(Some(Err(Cut)));
         }
         let mut size = self.left.len();
         if let Some(drip) = &mut self.drip {

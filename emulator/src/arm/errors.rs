@@ -59,7 +59,8 @@ pub(super) fn several_versions() -> Refusal {
 
 pub(super) fn unknown_version(version: &str, provider: &Provider) -> Refusal {
     let supported = provider.versions.join(", ");
-    if provider.namespace.is_empty() {
+    // Resource Manager's own operations answer so; a provider's answer with the code below.
+    if matches!(provider.namespace, "" | "Microsoft.Resources") {
         let message =
             format!("The api-version '{version}' is invalid. Supported versions are '{supported}'.");
         return Refusal::new(StatusCode::BAD_REQUEST, "InvalidApiVersionParameter", message);

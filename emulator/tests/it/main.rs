@@ -1,0 +1,16 @@
+//! The emulator as others see it: the real binary over real HTTPS, asked by a client that shares no code with it.
+
+mod certificates;
+mod certs;
+mod client;
+mod contract;
+mod control;
+mod faults;
+mod front_door;
+mod iot_hub;
+mod journal;
+mod openapi;
+mod switches;
+mod throttle;
+mod tokens;
+mod vendor;
