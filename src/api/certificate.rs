@@ -232,7 +232,7 @@ pub struct Intent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Refusal {
-    /// The kind of step.
+    /// What it was part of: `Creating`, `Updating` or `Verifying`.
     #[schemars(length(max = 64))]
     pub step: String,
     /// The content for which it was refused.

@@ -1,5 +1,6 @@
 //! The loop: observe, ask for the next call, make it, observe again, until nothing is left to do.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
@@ -37,8 +38,8 @@ pub enum End<O> {
 /// A step that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// Its name.
-    pub step: &'static str,
+    /// What it was part of: asking for a code and proving possession are one thing.
+    pub progress: Reason,
     /// Its content.
     pub content_hash: String,
 }
@@ -73,7 +74,8 @@ pub async fn converge<P: Provider>(
     gate: &mut impl Gate<P>,
 ) -> End<P::Observed> {
     let mut behind = false;
-    let mut rereads = 0;
+    // A success in between is no progress if the same failure comes back: a code is given, its proof refused again.
+    let mut rereads = HashMap::<Reason, u8>::new();
     let mut answered: Option<P::Observed> = None;
     for _ in 0..=MAX_STEPS {
         // What a call's own answer showed serves for the next call; that the goal is reached is believed of a read.
@@ -94,8 +96,10 @@ pub async fn converge<P: Provider>(
             Next::Step(step) => step,
         };
         behind = true;
-        let attempt =
-            Attempt { step: super::Step::name(&step), content_hash: super::Step::content_hash(&step) };
+        let attempt = Attempt {
+            progress: super::Step::progress(&step),
+            content_hash: super::Step::content_hash(&step),
+        };
         match gate.open(root, &step).await {
             Ok(()) => {}
             Err(Closed::Outdated) => return End::Outdated,
@@ -106,10 +110,14 @@ pub async fn converge<P: Provider>(
         match provider.apply(step).await {
             Ok(seen) => {
                 answered = seen;
-                rereads = 0;
             }
-            Err(CloudError { then: Then::Reread { tries }, .. }) if rereads < tries => rereads += 1,
-            Err(error) => return failed(error, behind, Some(attempt)),
+            Err(error) => {
+                let so_far = rereads.entry(error.reason).or_default();
+                match error.then {
+                    Then::Reread { tries } if *so_far < tries => *so_far += 1,
+                    Then::Reread { .. } | Then::Retry { .. } => return failed(error, behind, Some(attempt)),
+                }
+            }
         }
     }
     let message = "the service did not come to the wanted state, however often it was written: \

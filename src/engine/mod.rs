@@ -142,6 +142,7 @@ pub trait Provider: Sized + Send + Sync + 'static {
         cloud: &Self::Cloud,
         account: &Account,
         root: &Self::Root,
+        clock: &Clock,
     ) -> impl Future<Output = Result<Self, Unusable>> + Send;
 
     /// Reads the remote object; `root` tells what our records hold of it. Never writes.

@@ -153,7 +153,7 @@ impl<P: Provider> Pass<'_, P> {
         let found = self.fetch(&references).await?;
         let desired = P::desired(root, &found, self.context.engine.clock.now())?;
         let account = self.account(root).await?;
-        let provider = P::connect(&self.context.cloud, &account, root).await?;
+        let provider = P::connect(&self.context.cloud, &account, root, &self.context.engine.clock).await?;
         Ok((provider, desired))
     }
 
@@ -208,7 +208,9 @@ impl<P: Provider> Pass<'_, P> {
         self.watch(root, &[]);
         let connected = async {
             let account = self.account(root).await?;
-            P::connect(&self.context.cloud, &account, root).await.map_err(Halt::from)
+            P::connect(&self.context.cloud, &account, root, &self.context.engine.clock)
+                .await
+                .map_err(Halt::from)
         };
         let outcome = match connected.await {
             Ok(provider) => match self.converge(&provider, root, &Goal::Absent).await {
@@ -305,7 +307,7 @@ fn with_intent<P: Provider>(pass: &Pass<'_, P>, root: &P::Root, step: &P::Step) 
 fn refused<R: CertificateResource>(root: &R, step: &impl Step) -> Option<Closed> {
     let status = root.status()?;
     let refusal = status.refused.as_ref()?;
-    let same = refusal.step == step.name()
+    let same = refusal.step == step.progress().to_string()
         && refusal.content_hash == step.content_hash()
         && status.observed_generation == root.meta().generation;
     same.then(|| Closed::Refused { reason: refusal.reason, message: refusal.message.clone() })

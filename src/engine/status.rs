@@ -97,7 +97,7 @@ pub fn report(old: &CertificateStatus, outcome: &Outcome, around: &Circumstances
         }
         Outcome::Failed { reason, message, step: Some(attempt), .. } if reason.class() == Class::User => {
             status.refused = Some(Refusal {
-                step: attempt.step.to_owned(),
+                step: attempt.progress.to_string(),
                 content_hash: attempt.content_hash.clone(),
                 reason: *reason,
                 message: clip(message),

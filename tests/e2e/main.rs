@@ -1,6 +1,7 @@
 //! The operator's own binary on a real API server, against the emulator.
 
 mod admission;
+mod faults;
 mod rest;
 mod world;
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::api::iot_hub::IotHubCertificate;
 use crate::api::reason::Invalid;
+use crate::engine::clock::Clock;
 use crate::engine::{Facts, Step as _, Unusable};
 use crate::source::account::Account;
 use crate::source::{Fetched, Reference};
@@ -27,6 +28,7 @@ struct Counter {
 
 #[derive(Clone)]
 enum Fault {
+    None,
     Refused(CloudError),
     Lost(CloudError),
 }
@@ -74,7 +76,7 @@ impl Provider for Counter {
     fn facts(_: &u32, _: &u32) -> Option<Facts> {
         None
     }
-    async fn connect(_: &(), _: &Account, _: &IotHubCertificate) -> Result<Self, Unusable> {
+    async fn connect(_: &(), _: &Account, _: &IotHubCertificate, _: &Clock) -> Result<Self, Unusable> {
         Ok(Self::default())
     }
     async fn observe(&self, _: &IotHubCertificate, _: Freshness) -> Result<u32, CloudError> {
@@ -171,8 +173,18 @@ async fn an_old_view_is_renewed_three_times_and_then_reported() {
     let End::Failed { reason: Reason::TimedOut, behind: true, step: Some(step), .. } = end else {
         panic!("{end:?}")
     };
-    assert_eq!(step.step, "Add");
+    assert_eq!(step.progress, Reason::Updating);
     assert_eq!(calls(&counter), "read write read write read write read write");
+}
+
+#[tokio::test]
+async fn a_success_in_between_does_not_make_the_same_failure_new() {
+    let refused = || Fault::Refused(CloudError::new(Reason::ProofRejected, "no").reread_once());
+    let faults = [refused(), Fault::None, refused(), Fault::None];
+    let counter = Counter { faults: Mutex::new(faults.into()), ..Counter::default() };
+    let (end, _) = run(&counter, Goal::Present(2)).await;
+    assert!(matches!(end, End::Failed { reason: Reason::ProofRejected, .. }));
+    assert_eq!(calls(&counter), "read write read write read write");
 }
 
 #[tokio::test]

@@ -135,7 +135,7 @@ fn ready_means_valid_now_and_the_next_look_is_at_the_next_moment() {
 
 #[test]
 fn a_refused_step_is_remembered_until_the_service_holds_what_is_wanted() {
-    let step = Some(Attempt { step: "Verify", content_hash: "AA".into() });
+    let step = Some(Attempt { progress: Reason::Verifying, content_hash: "AA".into() });
     let refused = Outcome::Failed {
         reason: Reason::ProofRejected,
         message: "refused".into(),

@@ -14,9 +14,10 @@ use jiff::Timestamp;
 use self::error::{Operation, classify};
 use self::next::{Desired, Held, HubCertificate, Observed, Step, Upload, Verification};
 use super::{ArmCall, Azure, Failure, Session, What};
-use crate::api::certificate::{CertificateResource, CertificateStatus, CertificateSummary, Remote};
+use crate::api::certificate::{CertificateResource, CertificateStatus, CertificateSummary, Origin, Remote};
 use crate::api::iot_hub::{IotHubApiVersion, IotHubCertificate, RotationStrategy, Verification as Asked};
 use crate::api::reason::{Invalid, Reason};
+use crate::engine::clock::Clock;
 use crate::engine::error::CloudError;
 use crate::engine::{Facts, Freshness, Goal, Next, Provider, Unusable};
 use crate::http::{Body, Limit, Method};
@@ -37,6 +38,7 @@ pub struct IotHub {
     collection: Vec<String>,
     name: String,
     version: IotHubApiVersion,
+    clock: Clock,
 }
 
 impl Provider for IotHub {
@@ -108,7 +110,7 @@ impl Provider for IotHub {
             remote: Remote {
                 id: remote.id.clone(),
                 etag: Some(remote.etag.clone()),
-                origin: observed.origin().unwrap_or(crate::api::certificate::Origin::Adopted),
+                origin: observed.origin().unwrap_or(Origin::Adopted),
             },
             certificate: CertificateSummary {
                 subject: certificate.subject().to_owned(),
@@ -125,7 +127,12 @@ impl Provider for IotHub {
         })
     }
 
-    async fn connect(azure: &Azure, account: &Account, root: &IotHubCertificate) -> Result<Self, Unusable> {
+    async fn connect(
+        azure: &Azure,
+        account: &Account,
+        root: &IotHubCertificate,
+        clock: &Clock,
+    ) -> Result<Self, Unusable> {
         let Cloud::Azure(identity) = &account.cloud;
         let session = azure.session(&account.id, identity).map_err(Unusable::Cloud)?;
         let hub = &root.spec.iot_hub;
@@ -147,6 +154,7 @@ impl Provider for IotHub {
             collection: collection.map(str::to_owned).to_vec(),
             name,
             version: root.spec.api_version.unwrap_or_default(),
+            clock: clock.clone(),
         })
     }
 
@@ -160,7 +168,7 @@ impl Provider for IotHub {
         match step {
             Step::Create(upload) => self.put(upload, None).await,
             Step::Replace(upload, etag) => self.put(upload, Some(&etag)).await,
-            Step::RequestCode { etag, .. } => self.code(&etag).await.map(Some),
+            Step::RequestCode { etag, held, .. } => self.code(&etag, held).await.map(Some),
             Step::Verify { etag, code, certificate, key } => self.verify(&etag, code, certificate, key).await,
             Step::Delete { etag, .. } => self.delete(&etag).await,
         }
@@ -228,15 +236,13 @@ impl IotHub {
         self.send(&call, Operation::Upload).await
     }
 
-    async fn code(&self, etag: &str) -> Result<Observed, CloudError> {
+    async fn code(&self, etag: &str, held: Held) -> Result<Observed, CloudError> {
         let path = self.path(&["generateVerificationCode"]);
         let mut call = self.call(Method::Post, &path, CODE);
         call.if_match = Some(etag);
         let answer = self.session.arm().read::<wire::Description>(&call).await;
         let description = answer.map_err(|failure| classify(Operation::RequestCode, &failure))?;
         let remote = self.parse(&call, description)?;
-        // Ownership was settled by the read before; the answer continues it.
-        let held = Held { origin: Some(crate::api::certificate::Origin::Created), ..Held::default() };
         Ok(Observed { remote: Some(remote), held })
     }
 
@@ -247,7 +253,7 @@ impl IotHub {
         certificate: Certificate,
         key: Arc<PrivateKey>,
     ) -> Result<Option<Observed>, CloudError> {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let made = tokio::task::spawn_blocking(move || pki::proof(&certificate, &key, &code, now)).await;
         let proof = made
             .map_err(|_| CloudError::new(Reason::ProofRejected, "the proof of possession could not be made"))?

@@ -75,6 +75,8 @@ pub enum Step {
         etag: String,
         /// The certificate to be verified.
         thumbprint: Thumbprint,
+        /// Our records, which hold for the answer too.
+        held: Held,
     },
     /// POST verify with If-Match.
     Verify {
@@ -123,7 +125,7 @@ pub fn next(goal: &Goal<Desired>, observed: &Observed) -> Next<Step> {
             None if !may_adopt(observed.held.adoption, want, it) => foreign(observed.held.adoption),
             _ if !is_same(want, it) => Next::Step(Step::Replace(upload(want), it.etag.clone())),
             _ if it.verified => Next::Done,
-            _ => verify(want, it),
+            _ => verify(want, it, &observed.held),
         },
     }
 }
@@ -161,13 +163,15 @@ fn foreign(policy: AdoptionPolicy) -> Next<Step> {
     }
 }
 
-fn verify(want: &Desired, it: &HubCertificate) -> Next<Step> {
+fn verify(want: &Desired, it: &HubCertificate, held: &Held) -> Next<Step> {
     match (&want.verification, &it.code) {
         (Verification::None, _) => Next::Done,
         (Verification::Attested, _) => Next::Step(Step::Replace(upload(want), it.etag.clone())),
-        (Verification::Proof(_), None) => {
-            Next::Step(Step::RequestCode { etag: it.etag.clone(), thumbprint: it.thumbprint })
-        }
+        (Verification::Proof(_), None) => Next::Step(Step::RequestCode {
+            etag: it.etag.clone(),
+            thumbprint: it.thumbprint,
+            held: held.clone(),
+        }),
         (Verification::Proof(key), Some(code)) => Next::Step(Step::Verify {
             etag: it.etag.clone(),
             code: code.clone(),

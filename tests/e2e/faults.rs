@@ -1,0 +1,92 @@
+//! What the operator does when the service refuses, throttles, or loses an answer.
+
+use anyhow::{Result, ensure};
+use certferry_rig::installation::ca;
+use certferry_rig::wait::eventually;
+use serde_json::{Value, json};
+
+use crate::world::{SOON, World, thumbprint};
+
+async fn strike(world: &World, operation: &str, times: Option<u32>, action: Value) -> Result<()> {
+    let fault = json!({ "operation": operation, "times": times, "action": action });
+    world.emulator.control_post("faults", &fault).await.map(drop)
+}
+
+async fn count(world: &World, operation: &str) -> Result<u64> {
+    let counts = world.emulator.control_get("requests/counts").await?;
+    Ok(counts["counts"][operation].as_u64().unwrap_or(0))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_proof_is_tried_once_more_and_then_left_until_something_changes() -> Result<()> {
+    let world = World::start("proof").await?;
+    let refused = json!({ "answer": { "status": 400, "json": {
+        "code": 400_053, "httpStatusCode": "BadRequest", "message": "errorcode: IH400053.",
+    } } });
+    strike(&world, "iotHubCertificates.verify", None, refused).await?;
+    world.tls_secret("factory-ca", &ca("Factory root")?).await?;
+    world.apply(&world.certificate("factory-root")).await?;
+    world.reason("factory-root", "ProofRejected").await?;
+    ensure!(world.condition("factory-root", "Stalled").await?["status"] == "True", "it is not stalled");
+    ensure!(count(&world, "iotHubCertificates.verify").await? == 2, "not two proofs");
+
+    let (writes, calls) = (world.writes().await?, world.calls().await?);
+    world.nudge("factory-root").await?;
+    eventually(SOON, "a pass after the refusal", async || {
+        ensure!(world.calls().await? > calls, "no call yet");
+        Ok(())
+    })
+    .await?;
+    ensure!(world.writes().await? == writes, "the refused step was made again");
+
+    world.emulator.control(reqwest::Method::DELETE, "faults", None).await?;
+    let second = ca("Factory root 2")?;
+    world.tls_secret("factory-ca", &second).await?;
+    world.hub_becomes("factory-root", &thumbprint(&second)).await?;
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_to_the_create_is_settled_by_reading() -> Result<()> {
+    let world = World::start("lost").await?;
+    strike(&world, "iotHubCertificates.createOrUpdate", Some(1), json!({ "cut": { "when": "after" } }))
+        .await?;
+    let manifest = world.certificate("factory-root").replace("resyncInterval: 1m", "adoptionPolicy: Never");
+    world.tls_secret("factory-ca", &ca("Factory root")?).await?;
+    world.apply(&manifest).await?;
+    world.ready("factory-root").await?;
+    ensure!(count(&world, "iotHubCertificates.createOrUpdate").await? == 1, "it was created twice");
+    let origin = world
+        .kubectl(&["get", "iothubcertificate", "factory-root", "-o", "jsonpath={.status.remote.origin}"])
+        .await?;
+    ensure!(origin == "Created", "the origin is {origin}");
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_throttled_write_is_repeated_after_the_time_that_the_service_names() -> Result<()> {
+    let world = World::start("throttle").await?;
+    let throttled = json!({ "answer": { "status": 429, "headers": { "Retry-After": "3" } } });
+    strike(&world, "iotHubCertificates.createOrUpdate", Some(1), throttled).await?;
+    world.tls_secret("factory-ca", &ca("Factory root")?).await?;
+    world.apply(&world.certificate("factory-root")).await?;
+    world.reason("factory-root", "Throttled").await?;
+    world.ready("factory-root").await?;
+    ensure!(count(&world, "iotHubCertificates.createOrUpdate").await? == 2, "not one repetition");
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_permission_is_named() -> Result<()> {
+    let world = World::start("denied").await?;
+    let role = json!([{ "scope": "/", "actions": ["Microsoft.Devices/iotHubs/certificates/Read"] }]);
+    let path = format!("clients/{}/roles", certferry_rig::installation::CLIENT);
+    world.emulator.control(reqwest::Method::PUT, &path, Some(&role)).await?;
+    world.tls_secret("factory-ca", &ca("Factory root")?).await?;
+    world.apply(&world.certificate("factory-root")).await?;
+    world.reason("factory-root", "AccessDenied").await?;
+    let stalled = world.condition("factory-root", "Stalled").await?;
+    let text = stalled["message"].as_str().unwrap_or_default();
+    ensure!(text.contains("Microsoft.Devices/iotHubs/certificates/Write"), "{text}");
+    world.stop().await
+}
