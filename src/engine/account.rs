@@ -8,8 +8,9 @@ use kube::{Api, Client, ResourceExt};
 
 use super::Engine;
 use super::backoff;
+use super::converge::Setback;
 use super::dependents::RootKey;
-use super::error::{CloudError, Then};
+use super::error::CloudError;
 use super::memory::Memory;
 use super::status::{self, Circumstances, Outcome};
 use super::write::{self, WriteError, Written};
@@ -111,16 +112,14 @@ async fn pass<K: AccountResource, S: SignIn>(
     let outcome = match signed_in(context, key, root).await {
         Ok(()) => Outcome::SignedIn,
         Err(Failure::Api(error)) => return Err(WriteError::Api(error)),
-        Err(Failure::Known { reason, message, after }) => {
-            Outcome::Failed { reason, message, after, behind: false, step: None }
-        }
+        Err(Failure::Known(setback)) => Outcome::Failed(setback),
     };
     report(context, key, api, root, &outcome).await
 }
 
 enum Failure {
     Api(kube::Error),
-    Known { reason: Reason, message: String, after: Option<Duration> },
+    Known(Setback),
 }
 
 async fn signed_in<K: AccountResource, S: SignIn>(
@@ -138,16 +137,10 @@ async fn signed_in<K: AccountResource, S: SignIn>(
     secret.iter().for_each(|it| engine.watches.ensure(it));
     let fetched = root.resolve(&engine.cluster).await.map_err(|error| match error {
         FetchError::Api(error) => Failure::Api(error),
-        FetchError::Invalid(Invalid { reason, message }) => Failure::Known { reason, message, after: None },
+        FetchError::Invalid(Invalid { reason, message }) => Failure::Known(Setback::new(reason, message)),
     })?;
     engine.dependents.has_read(key, &fetched.versions);
-    context.clouds.sign_in(&fetched.account).await.map_err(|CloudError { reason, message, then }| {
-        let after = match then {
-            Then::Retry { after } => after,
-            Then::Reread { .. } => None,
-        };
-        Failure::Known { reason, message, after }
-    })
+    context.clouds.sign_in(&fetched.account).await.map_err(|error| Failure::Known(error.into()))
 }
 
 async fn report<K: AccountResource, S>(

@@ -19,20 +19,47 @@ pub enum End<O> {
     /// The service is at work; look again after that time.
     Wait(Duration),
     /// It cannot go on as things are, or a call failed.
-    Failed {
-        /// The reason for the condition.
-        reason: Reason,
-        /// What happened and what to do.
-        message: String,
-        /// When the service wants to be asked again.
-        after: Option<Duration>,
-        /// Whether this pass saw the service differ from the wish.
-        behind: bool,
-        /// The step that failed, if one was made.
-        step: Option<Attempt>,
-    },
+    Failed(Setback),
     /// The resource changed meanwhile; start over with a fresh one.
     Outdated,
+}
+
+/// Why a pass could not reach its goal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setback {
+    /// The reason for conditions and events.
+    pub reason: Reason,
+    /// What is wrong and what to do.
+    pub message: String,
+    /// When the service wants to be asked again.
+    pub after: Option<Duration>,
+    /// Whether the pass saw the service differ from the wish.
+    pub behind: bool,
+    /// The step that failed, if one was made.
+    pub attempt: Option<Attempt>,
+}
+
+impl Setback {
+    /// Found before anything was learned of the service.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), after: None, behind: false, attempt: None }
+    }
+
+    /// The same, of a service that was seen to differ from the wish, or not.
+    #[must_use]
+    fn seen(self, behind: bool, attempt: Option<Attempt>) -> Self {
+        Self { behind, attempt, ..self }
+    }
+}
+
+impl From<CloudError> for Setback {
+    fn from(CloudError { reason, message, then }: CloudError) -> Self {
+        let after = match then {
+            Then::Retry { after } => after,
+            Then::Reread { .. } => None,
+        };
+        Self { after, ..Self::new(reason, message) }
+    }
 }
 
 /// A step that was made.
@@ -83,7 +110,7 @@ pub async fn converge<P: Provider>(
             Some(observed) => (observed, false),
             None => match provider.observe(root, Freshness::Live).await {
                 Ok(observed) => (observed, true),
-                Err(error) => return failed(error, behind, None),
+                Err(error) => return End::Failed(Setback::from(error).seen(behind, None)),
             },
         };
         let step = match P::next(goal, &observed) {
@@ -91,7 +118,7 @@ pub async fn converge<P: Provider>(
             Next::Done => continue,
             Next::Wait(time) => return End::Wait(time),
             Next::Stuck { reason, message } => {
-                return End::Failed { reason, message, after: None, behind: true, step: None };
+                return End::Failed(Setback::new(reason, message).seen(true, None));
             }
             Next::Step(step) => step,
         };
@@ -104,7 +131,7 @@ pub async fn converge<P: Provider>(
             Ok(()) => {}
             Err(Closed::Outdated) => return End::Outdated,
             Err(Closed::Refused { reason, message }) => {
-                return End::Failed { reason, message, after: None, behind, step: Some(attempt) };
+                return End::Failed(Setback::new(reason, message).seen(behind, Some(attempt)));
             }
         };
         match provider.apply(step).await {
@@ -115,23 +142,16 @@ pub async fn converge<P: Provider>(
                 let so_far = rereads.entry(error.reason).or_default();
                 match error.then {
                     Then::Reread { tries } if *so_far < tries => *so_far += 1,
-                    Then::Reread { .. } | Then::Retry { .. } => return failed(error, behind, Some(attempt)),
+                    Then::Reread { .. } | Then::Retry { .. } => {
+                        return End::Failed(Setback::from(error).seen(behind, Some(attempt)));
+                    }
                 }
             }
         }
     }
     let message = "the service did not come to the wanted state, however often it was written: \
                    look for another writer of the same object";
-    End::Failed { reason: Reason::Diverged, message: message.into(), after: None, behind, step: None }
-}
-
-fn failed<O>(error: CloudError, behind: bool, step: Option<Attempt>) -> End<O> {
-    let CloudError { reason, message, then } = error;
-    let after = match then {
-        Then::Retry { after } => after,
-        Then::Reread { .. } => None,
-    };
-    End::Failed { reason, message, after, behind, step }
+    End::Failed(Setback::new(Reason::Diverged, message).seen(behind, None))
 }
 
 #[cfg(test)]

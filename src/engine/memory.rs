@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::converge::Setback;
 use super::dependents::RootKey;
 use super::status::Outcome;
 use crate::api::reason::Class;
@@ -28,7 +29,7 @@ impl Memory {
             *track = Track { generation, ..Track::default() };
         }
         match outcome {
-            Outcome::Failed { reason, behind, .. } if reason.class() == Class::Transient => {
+            Outcome::Failed(Setback { reason, behind, .. }) if reason.class() == Class::Transient => {
                 track.failures = track.failures.saturating_add(1);
                 let since = track.unread_since.get_or_insert_with(Instant::now);
                 if *behind {
@@ -36,7 +37,7 @@ impl Memory {
                 }
             }
             Outcome::Working { .. } => {}
-            Outcome::Settled(_) | Outcome::SignedIn | Outcome::Failed { .. } => {
+            Outcome::Settled(_) | Outcome::SignedIn | Outcome::Failed(_) => {
                 *track = Track { generation, ..Track::default() };
             }
         }

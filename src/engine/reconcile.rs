@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::{Api, Resource, ResourceExt};
 
-use super::converge::{Attempt, Closed, End, Gate, converge};
+use super::converge::{Closed, End, Gate, Setback, converge};
 use super::dependents::RootKey;
-use super::error::{CloudError, Then};
+use super::error::CloudError;
 use super::memory::Memory;
 use super::status::{self, Circumstances, Outcome};
 use super::write::{self, WriteError};
@@ -187,12 +187,9 @@ impl<P: Provider> Pass<'_, P> {
     async fn converge(&self, provider: &P, root: &mut P::Root, goal: &Goal<P::Desired>) -> End<P::Observed> {
         let mut gate = Recording { pass: self };
         let work = converge(provider, root, goal, &mut gate);
-        tokio::time::timeout(DEADLINE, work).await.unwrap_or_else(|_| End::Failed {
-            reason: Reason::TimedOut,
-            message: "the pass took longer than two minutes; it begins anew with a read".to_owned(),
-            after: None,
-            behind: false,
-            step: None,
+        tokio::time::timeout(DEADLINE, work).await.unwrap_or_else(|_| {
+            let message = "the pass took longer than two minutes; it begins anew with a read";
+            End::Failed(Setback::new(Reason::TimedOut, message))
         })
     }
 
@@ -362,35 +359,30 @@ fn unsettled<O>(end: End<O>) -> Result<Outcome, Halt> {
             message: "the service is at work".to_owned(),
             wait,
         }),
-        End::Failed { reason, message, after, behind, step } => {
-            Ok(Outcome::Failed { reason, message, after, behind, step })
-        }
+        End::Failed(setback) => Ok(Outcome::Failed(setback)),
         End::Outdated | End::Settled(_) => Err(Halt::Outdated),
     }
 }
 
 fn failed(halt: Halt) -> Result<Outcome, Halt> {
-    let (reason, message, after) = match halt {
-        Halt::Invalid(Invalid { reason, message }) => (reason, message, None),
-        Halt::Cloud(CloudError { reason, message, then: Then::Retry { after } }) => (reason, message, after),
-        Halt::Cloud(CloudError { reason, message, then: Then::Reread { .. } }) => (reason, message, None),
-        Halt::Api(_) | Halt::Outdated => return Err(halt),
-    };
-    let step: Option<Attempt> = None;
-    Ok(Outcome::Failed { reason, message, after, behind: false, step })
+    match halt {
+        Halt::Invalid(Invalid { reason, message }) => Ok(Outcome::Failed(Setback::new(reason, message))),
+        Halt::Cloud(error) => Ok(Outcome::Failed(error.into())),
+        Halt::Api(_) | Halt::Outdated => Err(halt),
+    }
 }
 
 /// What keeps a deletion from going on needs somebody, and says how to end it without the service.
 fn blocked(outcome: Outcome) -> Outcome {
     match outcome {
-        Outcome::Failed { reason, message, after, behind, step }
+        Outcome::Failed(Setback { reason, message, after, behind, attempt })
             if matches!(reason.class(), Class::Missing | Class::User | Class::Grant) =>
         {
             let message = format!(
                 "cannot delete the remote certificate: {reason}: {message}. To leave it there, set \
                  `spec.deletionPolicy` to 'Retain'"
             );
-            Outcome::Failed { reason: Reason::DeletionBlocked, message, after, behind, step }
+            Outcome::Failed(Setback { reason: Reason::DeletionBlocked, message, after, behind, attempt })
         }
         other => other,
     }

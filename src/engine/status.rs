@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Facts;
 use super::backoff;
-use super::{Facts, converge::Attempt};
+use super::converge::Setback;
 use crate::api::account::AccountStatus;
 use crate::api::certificate::{CertificateStatus, Refusal};
 use crate::api::condition::{self, Condition, ConditionStatus, ConditionType};
@@ -41,18 +42,7 @@ pub enum Outcome {
         wait: Duration,
     },
     /// It cannot go on as things are.
-    Failed {
-        /// The reason.
-        reason: Reason,
-        /// What is wrong and what to do.
-        message: String,
-        /// When the service wants to be asked again.
-        after: Option<Duration>,
-        /// Whether the pass saw the service differ from the wish.
-        behind: bool,
-        /// The step that failed.
-        step: Option<Attempt>,
-    },
+    Failed(Setback),
 }
 
 /// What the table has to know besides the outcome.
@@ -95,7 +85,9 @@ pub fn report(old: &CertificateStatus, outcome: &Outcome, around: &Circumstances
             status.intent = None;
             status.refused = None;
         }
-        Outcome::Failed { reason, message, step: Some(attempt), .. } if reason.class() == Class::User => {
+        Outcome::Failed(Setback { reason, message, attempt: Some(attempt), .. })
+            if reason.class() == Class::User =>
+        {
             status.refused = Some(Refusal {
                 step: attempt.progress.to_string(),
                 content_hash: attempt.content_hash.clone(),
@@ -103,7 +95,7 @@ pub fn report(old: &CertificateStatus, outcome: &Outcome, around: &Circumstances
                 message: clip(message),
             });
         }
-        Outcome::Failed { .. } | Outcome::Working { .. } | Outcome::SignedIn => {}
+        Outcome::Failed(_) | Outcome::Working { .. } | Outcome::SignedIn => {}
     }
     if !(verdict.keeps_a_good_state && is_steady(&old.conditions, old.observed_generation, around)) {
         status.conditions = conditions(&old.conditions, &verdict, around);
@@ -163,7 +155,7 @@ fn verdict(outcome: &Outcome, around: &Circumstances) -> Verdict {
             verified: None,
             keeps_a_good_state: false,
         },
-        Outcome::Failed { reason, message, behind, .. } => {
+        Outcome::Failed(Setback { reason, message, behind, .. }) => {
             let class = reason.class();
             let blind = class == Class::Transient && !behind;
             Verdict {
@@ -279,7 +271,7 @@ fn requeue(
         }
         (_, Outcome::SignedIn) => resync,
         (_, Outcome::Working { wait, .. }) => *wait,
-        (Class::Transient, Outcome::Failed { after, .. }) => {
+        (Class::Transient, Outcome::Failed(Setback { after, .. })) => {
             after.unwrap_or_else(|| backoff::after_failures(around.failures, around.chance))
         }
         (Class::Missing, _) if !condition::is_true(conditions, ConditionType::Stalled) => {

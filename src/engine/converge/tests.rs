@@ -170,7 +170,7 @@ async fn an_old_view_is_renewed_three_times_and_then_reported() {
     let counter =
         Counter { faults: Mutex::new(vec![Fault::Refused(unknown()); 9].into()), ..Counter::default() };
     let (end, _) = run(&counter, Goal::Present(1)).await;
-    let End::Failed { reason: Reason::TimedOut, behind: true, step: Some(step), .. } = end else {
+    let End::Failed(Setback { reason: Reason::TimedOut, behind: true, attempt: Some(step), .. }) = end else {
         panic!("{end:?}")
     };
     assert_eq!(step.progress, Reason::Updating);
@@ -183,7 +183,7 @@ async fn a_success_in_between_does_not_make_the_same_failure_new() {
     let faults = [refused(), Fault::None, refused(), Fault::None];
     let counter = Counter { faults: Mutex::new(faults.into()), ..Counter::default() };
     let (end, _) = run(&counter, Goal::Present(2)).await;
-    assert!(matches!(end, End::Failed { reason: Reason::ProofRejected, .. }));
+    assert!(matches!(end, End::Failed(Setback { reason: Reason::ProofRejected, .. })));
     assert_eq!(calls(&counter), "read write read write read write");
 }
 
@@ -194,7 +194,7 @@ async fn a_refusal_ends_the_pass_at_once() {
     let (end, _) = run(&counter, Goal::Present(1)).await;
     assert!(matches!(
         end,
-        End::Failed { reason: Reason::AccessDenied, after: Some(after), .. } if after.as_secs() == 5
+        End::Failed(Setback { reason: Reason::AccessDenied, after: Some(after), .. }) if after.as_secs() == 5
     ));
     assert_eq!(calls(&counter), "read write");
 }
@@ -203,7 +203,7 @@ async fn a_refusal_ends_the_pass_at_once() {
 async fn a_service_that_undoes_every_write_is_given_up_in_bounded_time() {
     let counter = Counter { forgetful: true, ..Counter::default() };
     let (end, opened) = run(&counter, Goal::Present(1)).await;
-    assert!(matches!(end, End::Failed { reason: Reason::Diverged, .. }));
+    assert!(matches!(end, End::Failed(Setback { reason: Reason::Diverged, .. })));
     assert!(opened <= MAX_STEPS + 1, "{opened} writes");
 }
 
@@ -216,6 +216,6 @@ async fn nothing_is_written_past_a_shut_gate_or_when_stuck() {
     assert_eq!(calls(&counter), "read");
     let counter = Counter::default();
     let (end, opened) = run(&counter, Goal::Absent).await;
-    assert!(matches!(end, End::Failed { reason: Reason::NotOwned, .. }));
+    assert!(matches!(end, End::Failed(Setback { reason: Reason::NotOwned, .. })));
     assert_eq!((calls(&counter).as_str(), opened), ("read", 0));
 }

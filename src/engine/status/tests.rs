@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::api::certificate::{CertificateSummary, Origin, Remote};
+use crate::engine::converge::Attempt;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -37,7 +38,7 @@ fn around(now: &str) -> Circumstances {
 }
 
 fn failure(reason: Reason, behind: bool) -> Outcome {
-    Outcome::Failed { reason, message: "it failed".into(), after: None, behind, step: None }
+    Outcome::Failed(Setback { behind, ..Setback::new(reason, "it failed") })
 }
 
 fn settled(now: &str) -> CertificateStatus {
@@ -135,14 +136,8 @@ fn ready_means_valid_now_and_the_next_look_is_at_the_next_moment() {
 
 #[test]
 fn a_refused_step_is_remembered_until_the_service_holds_what_is_wanted() {
-    let step = Some(Attempt { progress: Reason::Verifying, content_hash: "AA".into() });
-    let refused = Outcome::Failed {
-        reason: Reason::ProofRejected,
-        message: "refused".into(),
-        after: None,
-        behind: true,
-        step,
-    };
+    let attempt = Some(Attempt { progress: Reason::Verifying, content_hash: "AA".into() });
+    let refused = Outcome::Failed(Setback { attempt, ..Setback::new(Reason::ProofRejected, "refused") });
     let status = report(&CertificateStatus::default(), &refused, &around("2026-06-01T00:00:00Z")).status;
     assert_eq!(status.refused.as_ref().unwrap().content_hash, "AA");
     let healed = report(&status, &Outcome::Settled(facts()), &around("2026-06-01T00:01:00Z")).status;
@@ -151,13 +146,8 @@ fn a_refused_step_is_remembered_until_the_service_holds_what_is_wanted() {
 
 #[test]
 fn the_service_s_own_wait_wins_over_the_backoff() {
-    let throttled = Outcome::Failed {
-        reason: Reason::Throttled,
-        message: String::new(),
-        after: Some(Duration::from_secs(17)),
-        behind: false,
-        step: None,
-    };
+    let after = Some(Duration::from_secs(17));
+    let throttled = Outcome::Failed(Setback { after, ..Setback::new(Reason::Throttled, "") });
     let report = report(&CertificateStatus::default(), &throttled, &around("2026-06-01T00:00:00Z"));
     assert_eq!(report.requeue, Duration::from_secs(17));
 }
