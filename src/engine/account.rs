@@ -11,8 +11,7 @@ use super::backoff;
 use super::converge::Setback;
 use super::dependents::RootKey;
 use super::error::CloudError;
-use super::memory::Memory;
-use super::status::{self, Circumstances, Outcome};
+use super::status::{self, Outcome};
 use super::write::{self, WriteError, Written};
 use crate::api::account::{AccountStatus, CloudAccount, ClusterCloudAccount};
 use crate::api::certificate::{AccountKind, AccountRef};
@@ -63,8 +62,6 @@ pub struct Context<S> {
     pub engine: Arc<Engine>,
     /// The clouds.
     pub clouds: Arc<S>,
-    /// What is remembered between passes.
-    pub memory: Memory,
 }
 
 /// Looks at one account and signs in with it. Gives the time of the next pass, or nothing when it is gone.
@@ -74,14 +71,13 @@ pub async fn reconcile<K: AccountResource, S: SignIn>(
 ) -> Option<Duration> {
     let again = |error: kube::Error| {
         tracing::warn!(%error, "the API server failed; trying again");
-        Some(backoff::after_failures(context.memory.failed(key), fastrand::f64()))
+        Some(backoff::after_failures(context.engine.memory.failed(key), fastrand::f64()))
     };
     let api = K::api(context.engine.client.clone(), key);
     let mut root = match api.get_opt(&key.name).await {
         Ok(Some(root)) => root,
         Ok(None) => {
-            context.engine.dependents.forget(key);
-            context.memory.forget(key);
+            context.engine.forget(key);
             return None;
         }
         Err(error) => return again(error),
@@ -152,16 +148,7 @@ async fn report<K: AccountResource, S>(
 ) -> Result<Duration, WriteError> {
     let old = root.status().cloned().unwrap_or_default();
     let generation = root.meta().generation.unwrap_or_default();
-    let (failures, unread_for) = context.memory.record(key, generation, outcome);
-    let around = Circumstances {
-        generation,
-        now: context.engine.clock.now(),
-        resync_interval: RECHECK,
-        renew_before: Duration::ZERO,
-        failures,
-        unread_for,
-        chance: fastrand::f64(),
-    };
+    let around = context.engine.around_any(key, generation, RECHECK, outcome);
     let (status, requeue) = status::account_report(&old, outcome, &around);
     if status != old {
         write::status(api, root, &status, None).await?;

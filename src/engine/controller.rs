@@ -111,7 +111,7 @@ fn tell_dependents<K>(
     };
     let RootKey { namespace, name, .. } = root_key(kind, object);
     if version.is_none() {
-        engine.dependents.forget(&RootKey { kind, namespace: namespace.clone(), name: name.clone() });
+        engine.forget(&RootKey { kind, namespace: namespace.clone(), name: name.clone() });
     }
     if let Some(kind) = refers_as {
         engine.dependents.changed(&ObjectKey { kind, namespace, name }, version.as_deref());

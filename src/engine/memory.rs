@@ -9,7 +9,7 @@ use super::dependents::RootKey;
 use super::status::Outcome;
 use crate::api::reason::Class;
 
-/// The memory of one kind.
+/// The memory of all kinds.
 #[derive(Default)]
 pub struct Memory(Mutex<HashMap<RootKey, Track>>);
 

@@ -5,12 +5,15 @@
 
 pub mod account;
 pub mod backoff;
+mod circumstances;
 pub mod clock;
 pub mod controller;
 pub mod converge;
+pub mod deletion;
 pub mod dependents;
 pub mod error;
 pub mod event;
+mod gate;
 pub mod memory;
 pub mod reconcile;
 pub mod status;
@@ -33,6 +36,7 @@ use clock::Clock;
 use dependents::Dependents;
 use error::CloudError;
 use event::Events;
+use memory::Memory;
 
 /// What all controllers share.
 pub struct Engine {
@@ -42,6 +46,8 @@ pub struct Engine {
     pub cluster: Cluster,
     /// Which resources refer to which objects.
     pub dependents: Arc<Dependents>,
+    /// What is remembered of them between passes.
+    pub memory: Memory,
     /// Watches on what they refer to.
     pub watches: SourceWatches,
     /// Events about them.

@@ -3,19 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use kube::{Api, Resource, ResourceExt};
+use kube::{Api, Resource};
 
-use super::converge::{Closed, End, Gate, Setback, converge};
+use super::converge::{End, Setback, converge};
+use super::deletion::{self, Removal};
 use super::dependents::RootKey;
 use super::error::CloudError;
-use super::memory::Memory;
-use super::status::{self, Circumstances, Outcome};
+use super::gate::Recording;
+use super::status::{self, Outcome};
 use super::write::{self, WriteError};
-use super::{Engine, Facts, Goal, Provider, Step, Unusable};
-use crate::api::certificate::{
-    CertificateResource, CertificateStatus, DeletionPolicy, Intent, ManagementPolicy, Origin,
-};
+use super::{Engine, Facts, Goal, Provider, Unusable};
+use crate::api::certificate::{CertificateResource, ManagementPolicy};
 use crate::api::condition::{self, ConditionType};
 use crate::api::reason::{Class, Invalid, Reason};
 use crate::source::account::Account;
@@ -31,8 +29,6 @@ pub struct Context<P: Provider> {
     pub engine: Arc<Engine>,
     /// The cloud of the provider.
     pub cloud: Arc<P::Cloud>,
-    /// What is remembered between passes.
-    pub memory: Memory,
 }
 
 /// Why a pass ended before it could converge.
@@ -84,8 +80,7 @@ pub async fn reconcile<P: Provider>(context: &Context<P>, key: &RootKey) -> Opti
     let mut root = match api.get_opt(&key.name).await {
         Ok(Some(root)) => root,
         Ok(None) => {
-            context.engine.dependents.forget(key);
-            context.memory.forget(key);
+            context.engine.forget(key);
             return None;
         }
         Err(error) => return Some(context.again(key, &error)),
@@ -108,7 +103,7 @@ impl<P: Provider> Context<P> {
     /// The API server failed: nothing is known, nothing is reported, the pass is repeated.
     fn again(&self, key: &RootKey, error: &kube::Error) -> Duration {
         tracing::warn!(%error, "the API server failed; trying again");
-        super::backoff::after_failures(self.memory.failed(key), fastrand::f64())
+        super::backoff::after_failures(self.engine.memory.failed(key), fastrand::f64())
     }
 }
 
@@ -132,7 +127,20 @@ impl<P: Provider> Pass<'_, P> {
             }
             Err(halt) => failed(halt)?,
         };
-        self.report(root, &outcome).await.map(Some)
+        let due = self.report(root, &outcome).await?;
+        self.align_finalizer(root).await?;
+        Ok(Some(due))
+    }
+
+    /// The policy, or how we came to own the certificate, may have changed since the finalizer was last looked at.
+    async fn align_finalizer(&self, root: &mut P::Root) -> Result<(), Halt> {
+        let owned = root.status().is_some_and(|it| it.remote.is_some());
+        match (write::has_finalizer(root), deletion::deletes(root)) {
+            (false, true) if owned => write::add_finalizer(&self.api, root).await?,
+            (true, false) => write::release(&self.api, root).await?,
+            (true, true) | (false, _) => {}
+        }
+        Ok(())
     }
 
     /// Before any remote call a new object says that it has been seen: one without conditions would count as done.
@@ -185,7 +193,7 @@ impl<P: Provider> Pass<'_, P> {
     }
 
     async fn converge(&self, provider: &P, root: &mut P::Root, goal: &Goal<P::Desired>) -> End<P::Observed> {
-        let mut gate = Recording { pass: self };
+        let mut gate = Recording { engine: &self.context.engine, api: &self.api, key: self.key };
         let work = converge(provider, root, goal, &mut gate);
         tokio::time::timeout(DEADLINE, work).await.unwrap_or_else(|_| {
             let message = "the pass took longer than two minutes; it begins anew with a read";
@@ -198,9 +206,18 @@ impl<P: Provider> Pass<'_, P> {
         if !write::has_finalizer(root) {
             return Ok(None);
         }
-        if leaves_the_remote_alone(root) {
-            write::release(&self.api, root).await?;
-            return Ok(None);
+        match deletion::removal(root) {
+            Removal::Delete => {}
+            Removal::LetGo => {
+                write::release(&self.api, root).await?;
+                return Ok(None);
+            }
+            Removal::Suspended => {
+                let message = "management is suspended: set `spec.managementPolicy` to 'Enforce' to delete the \
+                               remote certificate, or `spec.deletionPolicy` to 'Retain' to leave it";
+                let outcome = Outcome::Failed(Setback::new(Reason::DeletionBlocked, message));
+                return self.report(root, &outcome).await.map(Some);
+            }
         }
         self.watch(root, &[]);
         let connected = async {
@@ -225,7 +242,7 @@ impl<P: Provider> Pass<'_, P> {
     /// Writes the status if the outcome changes it, announces what is new, and gives the time of the next pass.
     async fn report(&self, root: &mut P::Root, outcome: &Outcome) -> Result<Duration, Halt> {
         let old = root.status().cloned().unwrap_or_default();
-        let around = self.circumstances(root, outcome);
+        let around = self.context.engine.around(self.key, root, outcome);
         let status::Report { status, requeue } = status::report(&old, outcome, &around);
         if status != old {
             write::status(&self.api, root, &status, None).await?;
@@ -233,88 +250,6 @@ impl<P: Provider> Pass<'_, P> {
         }
         Ok(requeue)
     }
-
-    fn circumstances(&self, root: &P::Root, outcome: &Outcome) -> Circumstances {
-        let common = root.common();
-        let generation = root.meta().generation.unwrap_or_default();
-        let (failures, unread_for) = self.context.memory.record(self.key, generation, outcome);
-        Circumstances {
-            generation,
-            now: self.context.engine.clock.now(),
-            // A malformed duration has its own condition; meanwhile the defaults hold.
-            resync_interval: common.resync_interval().unwrap_or(Duration::from_secs(3600)),
-            renew_before: common.renew_before().unwrap_or(Duration::from_secs(720 * 3600)),
-            failures,
-            unread_for,
-            chance: fastrand::f64(),
-        }
-    }
-}
-
-/// Lets a step pass once the resource is known to be unchanged, holds the finalizer, and holds the intent.
-struct Recording<'a, 'b, P: Provider> {
-    pass: &'a Pass<'b, P>,
-}
-
-impl<P: Provider> Gate<P> for Recording<'_, '_, P> {
-    async fn open(&mut self, root: &mut P::Root, step: &P::Step) -> Result<(), Closed> {
-        if let Some(refusal) = refused(root, step) {
-            return Err(refusal);
-        }
-        let pass = self.pass;
-        match pass.api.get_opt(&pass.key.name).await {
-            Ok(Some(fresh)) if is_same(root, &fresh) => *root = fresh,
-            _ => return Err(Closed::Outdated),
-        }
-        tracing::info!(step = step.name(), "writing to the service");
-        let deleting = root.meta().deletion_timestamp.is_some();
-        let retained = root.common().deletion_policy == Some(DeletionPolicy::Retain);
-        if !deleting && !retained && !write::has_finalizer(root) {
-            write::add_finalizer(&pass.api, root).await.map_err(closed)?;
-        }
-        if !deleting && step.needs_intent() {
-            let status = with_intent(pass, root, step);
-            let fence = root.resource_version();
-            write::status(&pass.api, root, &status, fence.as_deref()).await.map_err(closed)?;
-        }
-        Ok(())
-    }
-}
-
-fn closed(error: WriteError) -> Closed {
-    if let WriteError::Api(error) = error {
-        tracing::warn!(%error, "the API server failed before a remote write; starting over");
-    }
-    Closed::Outdated
-}
-
-/// The status that says what is about to be written.
-fn with_intent<P: Provider>(pass: &Pass<'_, P>, root: &P::Root, step: &P::Step) -> CertificateStatus {
-    let now: Timestamp = pass.context.engine.clock.now();
-    let old = root.status().cloned().unwrap_or_default();
-    let message = format!("{}: the service is being written", step.name());
-    let outcome = Outcome::Working { reason: step.progress(), message, wait: Duration::ZERO };
-    let mut status = status::report(&old, &outcome, &pass.circumstances(root, &outcome)).status;
-    status.intent =
-        Some(Intent { step: step.name().to_owned(), content_hash: step.content_hash(), start_time: now });
-    status
-}
-
-/// A step that the service refused for this content and this spec is not made again.
-fn refused<R: CertificateResource>(root: &R, step: &impl Step) -> Option<Closed> {
-    let status = root.status()?;
-    let refusal = status.refused.as_ref()?;
-    let same = refusal.step == step.progress().to_string()
-        && refusal.content_hash == step.content_hash()
-        && status.observed_generation == root.meta().generation;
-    same.then(|| Closed::Refused { reason: refusal.reason, message: refusal.message.clone() })
-}
-
-fn is_same<R: CertificateResource>(one: &R, other: &R) -> bool {
-    let (one, other) = (one.meta(), other.meta());
-    one.uid == other.uid
-        && one.generation == other.generation
-        && one.deletion_timestamp.is_some() == other.deletion_timestamp.is_some()
 }
 
 /// Whether the spec asks for management at all, in a way that this version knows.
@@ -328,19 +263,6 @@ fn managed<R: CertificateResource>(root: &R) -> Result<(), Invalid> {
             Reason::NotSupported,
             "this version does not act on `spec.managementPolicy` other than 'Enforce' yet",
         )),
-    }
-}
-
-/// Whether deleting the resource leaves the remote certificate where it is: retained by policy or because it was
-/// adopted, or never written.
-fn leaves_the_remote_alone<R: CertificateResource>(root: &R) -> bool {
-    let status = root.status();
-    let remote = status.and_then(|it| it.remote.as_ref());
-    match (root.common().deletion_policy, remote) {
-        (Some(DeletionPolicy::Retain), _) => true,
-        (None, Some(remote)) if remote.origin == Origin::Adopted => true,
-        (_, None) => status.is_none_or(|it| it.intent.is_none()),
-        (_, Some(_)) => false,
     }
 }
 

@@ -24,8 +24,7 @@ pub enum WriteError {
 impl From<kube::Error> for WriteError {
     fn from(error: kube::Error) -> Self {
         match error {
-            // 422 is the answer to a JSON patch whose test fails.
-            kube::Error::Api(status) if matches!(status.code, 404 | 409 | 422) => Self::Outdated,
+            kube::Error::Api(status) if matches!(status.code, 404 | 409) => Self::Outdated,
             error => Self::Api(error),
         }
     }
@@ -80,18 +79,19 @@ pub async fn release<K: Written>(api: &Api<K>, root: &K) -> Result<(), WriteErro
         json!({ "op": "test", "path": path, "value": FINALIZER }),
         json!({ "op": "remove", "path": path }),
     ];
-    match json_patch(api, &root.name_any(), patch).await {
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        other => other.map(drop).map_err(Into::into),
-    }
+    json_patch(api, &root.name_any(), patch).await.map(drop)
 }
 
+/// A patch whose test fails is answered by 422.
 async fn json_patch<K: Written>(
     api: &Api<K>,
     name: &str,
     operations: Vec<serde_json::Value>,
-) -> kube::Result<K> {
+) -> Result<K, WriteError> {
     let patch = serde_json::from_value(json!(operations)).map_err(kube::Error::SerdeError)?;
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    api.patch(name, &params, &Patch::<K>::Json(patch)).await
+    api.patch(name, &params, &Patch::<K>::Json(patch)).await.map_err(|error| match error {
+        kube::Error::Api(status) if status.code == 422 => WriteError::Outdated,
+        error => error.into(),
+    })
 }

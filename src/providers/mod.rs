@@ -14,7 +14,6 @@ use crate::api::reason::{Invalid, Reason};
 use crate::engine::account::SignIn;
 use crate::engine::controller::{self, kind_of};
 use crate::engine::error::CloudError;
-use crate::engine::memory::Memory;
 use crate::engine::reconcile::{self, Context};
 use crate::engine::{Engine, Provider};
 use crate::source::account::{Account, Cloud};
@@ -70,7 +69,7 @@ where
 
     fn run(&self, engine: Arc<Engine>, clouds: &Clouds, stop: CancellationToken) -> BoxFuture<'static, ()> {
         let cloud = clouds.cloud();
-        let context = Arc::new(Context::<P> { engine: engine.clone(), cloud, memory: Memory::default() });
+        let context = Arc::new(Context::<P> { engine: engine.clone(), cloud });
         let pass = move |key| {
             let context = context.clone();
             async move { reconcile::reconcile(&context, &key).await }

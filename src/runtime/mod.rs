@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use futures::future::{BoxFuture, join_all};
-use kube::Client;
+use kube::{Client, Config};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +22,7 @@ use crate::engine::event::Events;
 use crate::engine::memory::Memory;
 use crate::providers::{self, Clouds};
 use crate::source::cluster::{Cluster, ServiceAccount};
-use crate::source::watch::{Change, SourceWatches};
+use crate::source::watch::{Change, SourceWatches, WATCH_SECONDS};
 
 /// How long running passes may take to finish after SIGTERM.
 const GRACE: Duration = Duration::from_secs(20);
@@ -52,8 +52,7 @@ pub fn run(operator: ServiceAccount, log_format: LogFormat, log_filter: &str) ->
 async fn serve(operator: ServiceAccount) -> Result<()> {
     let stop = CancellationToken::new();
     process::cancel_on_signal(stop.clone())?;
-    let client =
-        Client::try_default().await.context("no Kubernetes configuration: set KUBECONFIG or run in a pod")?;
+    let client = client().await?;
     let engine = Arc::new(engine(client, operator));
     let clouds = Arc::new(Clouds::default());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "certferry runs");
@@ -75,6 +74,17 @@ async fn serve(operator: ServiceAccount) -> Result<()> {
     Ok(())
 }
 
+/// The API server, with limits: a call or a watch on a dead connection is noticed within a minute. Watches are opened
+/// anew before the read limit.
+async fn client() -> Result<Client> {
+    let mut config =
+        Config::infer().await.context("no Kubernetes configuration: set KUBECONFIG or run in a pod")?;
+    config.connect_timeout = Some(Duration::from_secs(10));
+    config.read_timeout = Some(Duration::from_secs(u64::from(WATCH_SECONDS) + 10));
+    config.write_timeout = Some(Duration::from_secs(30));
+    Client::try_from(config).context("the Kubernetes configuration cannot be used")
+}
+
 fn engine(client: Client, operator: ServiceAccount) -> Engine {
     let (sender, mut changes) = unbounded_channel::<Change>();
     let dependents = Arc::new(Dependents::default());
@@ -89,6 +99,7 @@ fn engine(client: Client, operator: ServiceAccount) -> Engine {
         watches: SourceWatches::new(client.clone(), sender),
         events: Events::new(client.clone(), process::hostname()),
         dependents,
+        memory: Memory::default(),
         clock: Clock::system(),
         client,
     }
@@ -99,11 +110,7 @@ fn accounts<K: AccountResource>(
     clouds: &Arc<Clouds>,
     stop: &CancellationToken,
 ) -> BoxFuture<'static, ()> {
-    let context = Arc::new(account::Context {
-        engine: engine.clone(),
-        clouds: clouds.clone(),
-        memory: Memory::default(),
-    });
+    let context = Arc::new(account::Context { engine: engine.clone(), clouds: clouds.clone() });
     let pass = move |key| {
         let context = context.clone();
         async move { account::reconcile::<K, Clouds>(&context, &key).await }

@@ -144,20 +144,49 @@ async fn a_foreign_certificate_under_the_wanted_name_is_left_alone() -> Result<(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_emulator_that_goes_and_comes_back_changes_nothing_at_rest() -> Result<()> {
+async fn a_service_that_is_away_is_told_and_catches_up() -> Result<()> {
     let mut world = World::start("down").await?;
-    world.tls_secret("factory-ca", &ca("Factory root")?).await?;
+    world.tls_secret("factory-ca", &ca("Factory root 1")?).await?;
     world.apply(&world.certificate("factory-root")).await?;
     world.ready("factory-root").await?;
-    world.emulator.restart().await?; // its journal begins anew
-    world.nudge("factory-root").await?;
-    eventually(SOON, "a read after the restart", async || {
-        let calls = world.calls().await?;
-        ensure!(calls > 0, "{calls} calls");
-        Ok(())
-    })
-    .await?;
+    world.emulator.process.stop(SOON).await?;
+    // A change of the spec that the service cannot be asked about: Ready is no longer known.
+    let slower = world.certificate("factory-root").replace("resyncInterval: 1m", "resyncInterval: 2m");
+    world.apply(&slower).await?;
+    world.reason("factory-root", "CloudUnavailable").await?;
+    let second = ca("Factory root 2")?;
+    world.tls_secret("factory-ca", &second).await?;
+    world.emulator.restart().await?;
+    world.hub_becomes("factory-root", &thumbprint(&second)).await?;
     world.ready("factory-root").await?;
-    ensure!(world.writes().await? == 0, "something was written");
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_finalizer_follows_the_policy() -> Result<()> {
+    let world = World::start("policy").await?;
+    world.tls_secret("factory-ca", &ca("Factory root")?).await?;
+    let deleting = world.certificate("factory-root");
+    let retaining = deleting.replace("deletionPolicy: Delete", "deletionPolicy: Retain");
+    let finalizers = async |expected: &str| {
+        eventually(SOON, "the finalizer", async || {
+            let path = "jsonpath={.metadata.finalizers}";
+            let found = world.kubectl(&["get", "iothubcertificate", "factory-root", "-o", path]).await?;
+            ensure!(found == expected, "{found}");
+            Ok(())
+        })
+        .await
+    };
+    world.apply(&retaining).await?;
+    world.ready("factory-root").await?;
+    finalizers("").await?;
+    world.apply(&deleting).await?;
+    finalizers(r#"["certferry.dev/cleanup"]"#).await?;
+    world.apply(&retaining).await?;
+    finalizers("").await?;
+    world.apply(&deleting).await?;
+    finalizers(r#"["certferry.dev/cleanup"]"#).await?;
+    world.kubectl(&["delete", "iothubcertificate", "factory-root", "--timeout=60s"]).await?;
+    ensure!(world.in_hub("factory-root").await.is_err(), "the certificate is still in the hub");
     world.stop().await
 }

@@ -1,0 +1,83 @@
+//! What deleting a resource does to its remote certificate, by policy and by what is recorded. Pure.
+
+use crate::api::certificate::{CertificateResource, DeletionPolicy, ManagementPolicy, Origin};
+
+/// What has to happen before a resource that is being deleted may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// Nothing: the remote certificate stays, or there is none of ours.
+    LetGo,
+    /// The remote certificate is deleted.
+    Delete,
+    /// Nothing yet: management is suspended.
+    Suspended,
+}
+
+/// What the deletion of this resource asks for.
+pub fn removal<R: CertificateResource>(root: &R) -> Removal {
+    let nothing_written =
+        root.status().is_none_or(|status| status.remote.is_none() && status.intent.is_none());
+    match root.common().management_policy {
+        _ if nothing_written || !deletes(root) => Removal::LetGo,
+        Some(ManagementPolicy::Observe) => Removal::LetGo,
+        Some(ManagementPolicy::Suspend) => Removal::Suspended,
+        Some(ManagementPolicy::Enforce) | None => Removal::Delete,
+    }
+}
+
+/// Whether the deletion of this resource is to delete the remote certificate: then the finalizer has to stand on it.
+pub fn deletes<R: CertificateResource>(root: &R) -> bool {
+    let origin = root.status().and_then(|it| it.remote.as_ref()).map(|it| it.origin);
+    match root.common().deletion_policy {
+        Some(DeletionPolicy::Retain) => false,
+        Some(DeletionPolicy::Delete) => true,
+        None => origin != Some(Origin::Adopted),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::certificate::{CertificateStatus, Remote};
+    use crate::api::iot_hub::IotHubCertificate;
+
+    fn root(deletion: Option<&str>, management: Option<&str>, origin: Option<Origin>) -> IotHubCertificate {
+        let mut manifest = serde_json::json!({
+            "apiVersion": "certferry.dev/v1alpha1", "kind": "IotHubCertificate", "metadata": { "name": "ca" },
+            "spec": {
+                "accountRef": { "kind": "CloudAccount", "name": "azure" },
+                "iotHub": { "subscriptionId": "s", "resourceGroup": "g", "name": "hub" },
+                "source": { "inline": "x" },
+            },
+        });
+        for (field, value) in [("deletionPolicy", deletion), ("managementPolicy", management)] {
+            if let Some(value) = value {
+                manifest["spec"][field] = value.into();
+            }
+        }
+        let mut root: IotHubCertificate = serde_json::from_value(manifest).unwrap();
+        let remote = origin.map(|origin| Remote { id: "/hub/ca".into(), etag: None, origin });
+        root.status = Some(CertificateStatus { remote, ..CertificateStatus::default() });
+        root
+    }
+
+    #[test]
+    fn the_policies_and_the_record_decide() {
+        use Origin::{Adopted, Created};
+        use Removal::{Delete, LetGo, Suspended};
+        for (deletion, management, origin, expected) in [
+            (None, None, None, LetGo),
+            (Some("Delete"), None, None, LetGo),
+            (None, None, Some(Created), Delete),
+            (None, None, Some(Adopted), LetGo),
+            (Some("Delete"), None, Some(Adopted), Delete),
+            (Some("Retain"), None, Some(Created), LetGo),
+            (None, Some("Observe"), Some(Created), LetGo),
+            (None, Some("Suspend"), Some(Created), Suspended),
+            (Some("Retain"), Some("Suspend"), Some(Created), LetGo),
+        ] {
+            let root = root(deletion, management, origin);
+            assert_eq!(removal(&root), expected, "{deletion:?} {management:?} {origin:?}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What stands between a plan and a remote write: the resource is unchanged, the finalizer stands on it, and what is
+//! about to be written is recorded.
+
+use std::time::Duration;
+
+use kube::{Api, Resource, ResourceExt};
+
+use super::converge::{Closed, Gate};
+use super::deletion;
+use super::dependents::RootKey;
+use super::status::{self, Outcome};
+use super::write::{self, WriteError};
+use super::{Engine, Provider, Step};
+use crate::api::certificate::{CertificateResource, CertificateStatus, Intent};
+
+/// Lets a step pass once the resource is known to be unchanged, holds the finalizer, and holds the intent.
+pub(super) struct Recording<'a, R> {
+    pub(super) engine: &'a Engine,
+    pub(super) api: &'a Api<R>,
+    pub(super) key: &'a RootKey,
+}
+
+impl<P: Provider> Gate<P> for Recording<'_, P::Root> {
+    async fn open(&mut self, root: &mut P::Root, step: &P::Step) -> Result<(), Closed> {
+        if let Some(refusal) = refused(root, step) {
+            return Err(refusal);
+        }
+        match self.api.get_opt(&self.key.name).await {
+            Ok(Some(fresh)) if is_same(root, &fresh) => *root = fresh,
+            _ => return Err(Closed::Outdated),
+        }
+        tracing::info!(step = step.name(), "writing to the service");
+        let deleting = root.meta().deletion_timestamp.is_some();
+        if !deleting && deletion::deletes(root) && !write::has_finalizer(root) {
+            write::add_finalizer(self.api, root).await.map_err(closed)?;
+        }
+        if !deleting && step.needs_intent() {
+            let status = with_intent(self.engine, self.key, root, step);
+            let fence = root.resource_version();
+            write::status(self.api, root, &status, fence.as_deref()).await.map_err(closed)?;
+        }
+        Ok(())
+    }
+}
+
+fn closed(error: WriteError) -> Closed {
+    if let WriteError::Api(error) = error {
+        tracing::warn!(%error, "the API server failed before a remote write; starting over");
+    }
+    Closed::Outdated
+}
+
+/// The status that says what is about to be written.
+fn with_intent<R: CertificateResource>(
+    engine: &Engine,
+    key: &RootKey,
+    root: &R,
+    step: &impl Step,
+) -> CertificateStatus {
+    let old = root.status().cloned().unwrap_or_default();
+    let message = format!("{}: the service is being written", step.name());
+    let outcome = Outcome::Working { reason: step.progress(), message, wait: Duration::ZERO };
+    let around = engine.around(key, root, &outcome);
+    let mut status = status::report(&old, &outcome, &around).status;
+    let (step, content_hash) = (step.name().to_owned(), step.content_hash());
+    status.intent = Some(Intent { step, content_hash, start_time: around.now });
+    status
+}
+
+/// A step that the service refused for this content and this spec is not made again.
+fn refused<R: CertificateResource>(root: &R, step: &impl Step) -> Option<Closed> {
+    let status = root.status()?;
+    let refusal = status.refused.as_ref()?;
+    let same = refusal.step == step.progress().to_string()
+        && refusal.content_hash == step.content_hash()
+        && status.observed_generation == root.meta().generation;
+    same.then(|| Closed::Refused { reason: refusal.reason, message: refusal.message.clone() })
+}
+
+fn is_same<R: CertificateResource>(one: &R, other: &R) -> bool {
+    let (one, other) = (one.meta(), other.meta());
+    one.uid == other.uid
+        && one.generation == other.generation
+        && one.deletion_timestamp.is_some() == other.deletion_timestamp.is_some()
+}
