@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use crate::world::World;
 
 /// A change to a good certificate manifest, and what the refusal has to name.
-const BAD: [(&str, &str, &str); 22] = [
+const BAD: [(&str, &str, &str); 26] = [
     ("name: hub-1}", "name: ..}", "spec.iotHub.name"),
     ("name: hub-1}", "name: hub_1}", "spec.iotHub.name"),
     ("resourceGroup: rg-devices", "resourceGroup: a..b", "must not contain '..'"),
@@ -38,6 +38,10 @@ const BAD: [(&str, &str, &str); 22] = [
         "must name a `privateKeySecretRef`",
     ),
     ("deletionPolicy: Delete", "deletionPolicy: Purge", "spec.deletionPolicy"),
+    ("resyncInterval: 1m", "renewBefore: 87601h", "`renewBefore` must be"),
+    ("deletionPolicy: Delete", "rotation: {strategy: Overlap, gracePeriod: 8761h}", "at most '8760h'"),
+    ("deletionPolicy: Delete", "deletionPolicie: Delete", "deletionPolicie"),
+    ("accountRef: {kind: ClusterCloudAccount", "accountRef: {kind: Account", "spec.accountRef.kind"),
     (
         "deletionPolicy: Delete",
         "rotation: {strategy: InPlace, gracePeriod: 1h}",
@@ -96,6 +100,10 @@ async fn identity_cannot_be_changed_the_rest_can() -> Result<()> {
         let error = world.apply(&manifest).await.err().with_context(|| format!("{named}: accepted"))?;
         ensure!(format!("{error:#}").contains(named), "{error:#}");
     }
+    let long = "a".repeat(65);
+    let unnamed = unnamed.replace("{name: other}", &format!("{{name: {long}}}"));
+    let error = world.apply(&unnamed).await.err().context("a name of 65 characters was accepted")?;
+    ensure!(format!("{error:#}").contains("`spec.certificateName` must be set"), "{error:#}");
     let cleared = r#"[{"op": "remove", "path": "/spec/certificateName"}]"#;
     let patched =
         world.kubectl(&["patch", "iothubcertificate", "factory-root", "--type=json", "-p", cleared]).await;
@@ -105,8 +113,20 @@ async fn identity_cannot_be_changed_the_rest_can() -> Result<()> {
 }
 
 /// Accounts: a change to a good one, and what the refusal has to name.
-const BAD_ACCOUNTS: [(&str, &str, &str); 6] = [
+const BAD_ACCOUNTS: [(&str, &str, &str); 10] = [
     ("cloud: Custom", "cloud: Public", "`endpoints` must be set when `cloud` is 'Custom'"),
+    (
+        "    endpoints: {authority: 'https://login.example', resourceManager: 'https://arm.example'}\n",
+        "",
+        "`endpoints` must be set when `cloud` is 'Custom'",
+    ),
+    (
+        "cloud: Custom\n    tenantId: 11111111-1111-4111-8111-111111111111\n",
+        "cloud: Public\n    caBundle: x\n    tenantId: 11111111-1111-4111-8111-111111111111\n",
+        "`caBundle` may only be set when `cloud` is 'Custom'",
+    ),
+    ("  azure:\n    cloud", "  azurre:\n    cloud", "azurre"),
+    ("resourceManager: 'https://arm.example'", "resourceManager: 'https://arm.example/x'", "resourceManager"),
     ("https://login.example", "http://login.example", "spec.azure.endpoints.authority"),
     ("https://login.example", "https://user@login.example", "spec.azure.endpoints.authority"),
     ("tenantId: 1", "tenantId: x", "spec.azure.tenantId"),
@@ -133,6 +153,9 @@ spec:
     endpoints: {authority: 'https://login.example', resourceManager: 'https://arm.example'}
 ";
     world.apply(good).await?;
+    let cloudless = good.split("  azure:").next().unwrap_or_default();
+    let refused = world.apply(cloudless).await.err().context("an account without a cloud was accepted")?;
+    ensure!(format!("{refused:#}").contains("`azure` must be set"), "{refused:#}");
     for (from, to, named) in BAD_ACCOUNTS {
         ensure!(good.contains(from), "the manifest has no `{from}`");
         let bad = good.replace(from, to);
@@ -140,6 +163,41 @@ spec:
         ensure!(format!("{refused:#}").contains(named), "`{to}` was refused without `{named}`: {refused:#}");
         let text = offline(&bad)?.with_context(|| format!("`{to}` was accepted offline"))?;
         ensure!(text.contains(named), "offline, `{to}` was refused without `{named}`: {text}");
+    }
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_of_a_namespace_says_one_way_to_sign_in() -> Result<()> {
+    let world = World::start("namespaced").await?;
+    let good = "apiVersion: certferry.dev/v1alpha1
+kind: CloudAccount
+metadata: {name: admission}
+spec:
+  azure:
+    cloud: Public
+    tenantId: 11111111-1111-4111-8111-111111111111
+    auth: {clientSecret: {clientId: 22222222-2222-4222-8222-000000000001, secretRef: {name: a, key: b}}}
+";
+    world.apply(&good.replace("name: admission", "name: good")).await?;
+    for (from, to, named) in [
+        (
+            "{clientSecret: {clientId: 22222222-2222-4222-8222-000000000001, secretRef: {name: a, key: b}}}",
+            "{}",
+            "exactly one of",
+        ),
+        ("cloud: Public", "cloud: Custom", "spec.azure.cloud"),
+        ("{clientSecret: {", "{managedIdentity: {}, clientSecret: {", "managedIdentity"),
+        (
+            "cloud: Public",
+            "cloud: Public\n    endpoints: {authority: 'https://a', resourceManager: 'https://a'}",
+            "endpoints",
+        ),
+    ] {
+        ensure!(good.contains(from), "the manifest has no `{from}`");
+        let bad = good.replace(from, to);
+        let refused = world.apply(&bad).await.err().with_context(|| format!("`{to}` was accepted"))?;
+        ensure!(format!("{refused:#}").contains(named), "`{to}` was refused without `{named}`: {refused:#}");
     }
     world.stop().await
 }

@@ -48,6 +48,34 @@ async fn a_rotated_secret_reaches_the_hub() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_of_a_config_map_is_uploaded_and_follows_it() -> Result<()> {
+    let world = World::start("config-map").await?;
+    let source = "{configMapRef: {name: factory-ca, key: ca.crt}}";
+    let manifest = world
+        .certificate("factory-root")
+        .replace("{secretRef: {name: factory-ca}}", source)
+        .replace("  verification: {proofOfPossession: {}}\n", "");
+    world.apply(&manifest).await?;
+    world.reason("factory-root", "ReferenceNotFound").await?;
+    for name in ["Factory root 1", "Factory root 2"] {
+        let root = ca(name)?;
+        let map = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "factory-ca" },
+            "data": { "ca.crt": root.certificate },
+        });
+        world.apply(&map.to_string()).await?;
+        eventually(SOON, "the hub's certificate", async || {
+            let held = world.in_hub("factory-root").await?;
+            ensure!(held.thumbprint == thumbprint(&root) && !held.verified, "{held:?}");
+            Ok(())
+        })
+        .await?;
+    }
+    world.ready("factory-root").await?;
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn drift_and_deletion_in_the_hub_are_repaired() -> Result<()> {
     let world = World::start("drift").await?;
     let root = ca("Factory root")?;
