@@ -3,6 +3,7 @@
 mod admission;
 mod faults;
 mod rest;
+mod secrets;
 mod world;
 
 use anyhow::{Result, ensure};

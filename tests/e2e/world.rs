@@ -30,21 +30,23 @@ pub struct World {
     pub emulator: Emulator,
     pub plane: &'static ControlPlane,
     pub cluster: &'static Cluster,
+    /// It logs at level `trace`, so that tests can look for what must not be logged at any.
+    pub operator: &'static Operator,
     pub namespace: String,
 }
 
 /// The cluster with the chart installed, and the operator, which lives as long as the test process.
-async fn installed() -> Result<(&'static ControlPlane, &'static Cluster)> {
+async fn installed() -> Result<(&'static ControlPlane, &'static Cluster, &'static Operator)> {
     static INSTALLED: OnceCell<(Cluster, Operator)> = OnceCell::const_new();
     let plane = control_plane::shared().await?;
-    let (cluster, _) = INSTALLED
+    let (cluster, operator) = INSTALLED
         .get_or_try_init(|| async {
             let cluster = Cluster::of(plane)?;
-            let operator = cluster.install(PathBuf::from(env!("CARGO_BIN_EXE_certferry"))).await?;
+            let operator = cluster.install(PathBuf::from(env!("CARGO_BIN_EXE_certferry")), "trace").await?;
             anyhow::Ok((cluster, operator))
         })
         .await?;
-    Ok((plane, cluster))
+    Ok((plane, cluster, operator))
 }
 
 /// SHA-1 of the certificate's DER form, as the hub writes it.
@@ -55,12 +57,12 @@ pub fn thumbprint(pair: &Pair) -> String {
 
 impl World {
     pub async fn start(name: &str) -> Result<Self> {
-        let (plane, cluster) = installed().await?;
+        let (plane, cluster, operator) = installed().await?;
         let emulator = Emulator::start(emulator::Options::default()).await?;
         let namespace = format!("e2e-{name}");
         cluster.granting_namespace(&namespace).await?;
         cluster.emulated_account(&namespace, &namespace, &emulator.urls).await?;
-        Ok(Self { emulator, plane, cluster, namespace })
+        Ok(Self { emulator, plane, cluster, operator, namespace })
     }
 
     pub async fn stop(self) -> Result<()> {

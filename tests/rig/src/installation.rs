@@ -75,8 +75,8 @@ impl Cluster {
         self.apply(name, &grant.to_string()).await
     }
 
-    /// Installs the chart and runs the operator of that program.
-    pub async fn install(&self, operator: PathBuf) -> Result<Operator> {
+    /// Installs the chart and runs the operator of that program, logging what the filter lets through.
+    pub async fn install(&self, operator: PathBuf, log_filter: &str) -> Result<Operator> {
         self.apply("default", &namespace(NAMESPACE)).await?;
         let manifests = self.rendered_chart().await?;
         self.apply(NAMESPACE, &manifests).await?;
@@ -84,7 +84,7 @@ impl Cluster {
         Operator::start(Options {
             binary: operator,
             kubeconfig: self.operator_kubeconfig().await?,
-            args: vec!["--log-format=text".into()],
+            args: vec!["--log-format=text".into(), format!("--log-filter={log_filter}")],
             env: Vec::new(),
         })
     }
