@@ -1,6 +1,7 @@
 //! A child process, held by its pid: its signals, its end, its log. What the program does is not known here.
 
 use std::fs::{self, File, OpenOptions};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -49,6 +50,7 @@ impl Process {
     fn spawn_into(name: &str, mut command: Command, stdout: Stdio, stderr: File, log: &Path) -> Result<Self> {
         let child = command
             .env(EXIT_WITH_STDIN, "1")
+            .process_group(0) // out of reach of the terminal's Ctrl-C: we end it, in our own order
             .stdin(Stdio::piped())
             .stdout(stdout)
             .stderr(stderr)
