@@ -160,6 +160,14 @@ pub struct CertificateStatus {
     /// A write that was about to be made when this was recorded; it tells a later pass that the result is ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<Intent>,
+    /// The write that would be made if `managementPolicy` were `Enforce`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub planned_write: Option<String>,
+    /// The value of the annotation `certferry.dev/sync-requested` that was last acted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub last_handled_sync_request: Option<String>,
     /// A step that the service refused for the present content; it is not repeated until that changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refusal>,

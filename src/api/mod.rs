@@ -16,5 +16,8 @@ pub const GROUP: &str = "certferry.dev";
 /// The one finalizer: it stands on an object while deleting that object has remote work to do.
 pub const FINALIZER: &str = "certferry.dev/cleanup";
 
+/// The annotation that asks for a pass now: any new value, by custom the time.
+pub const SYNC_REQUESTED: &str = "certferry.dev/sync-requested";
+
 /// The field manager of every write to the API server.
 pub const FIELD_MANAGER: &str = "certferry";

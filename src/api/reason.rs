@@ -8,6 +8,12 @@ use serde::{Deserialize, Serialize};
 pub enum Reason {
     /// The certificate is in the service as wanted.
     Ready,
+    /// The certificate is in the service as wanted, and the operator only looks (`managementPolicy: Observe`).
+    Observed,
+    /// The certificate is in the service as wanted, and its time before expiry has begun without a newer source.
+    Expiring,
+    /// The operator does nothing (`managementPolicy: Suspend`).
+    Suspended,
     /// The controller has seen the object and not yet finished its first pass.
     Pending,
     /// The certificate is being created in the service.
@@ -76,6 +82,8 @@ pub enum Reason {
     EndpointMisconfigured,
     /// Another owner's object stands under the wanted name.
     NotOwned,
+    /// The service differs from the spec, and the operator only looks (`managementPolicy: Observe`).
+    DriftDetected,
     /// It cannot be settled whether a create took effect.
     CreateOutcomeUnknown,
     /// The service did not come to the wanted state however often it was asked.
@@ -89,6 +97,8 @@ pub enum Reason {
 pub enum Class {
     /// The wanted state is reached.
     Fine,
+    /// Nothing is done, as was asked.
+    Suspended,
     /// Work is under way.
     Working,
     /// It failed and may succeed if repeated.
@@ -108,7 +118,8 @@ impl Reason {
     pub fn class(self) -> Class {
         use Reason::*;
         match self {
-            Ready => Class::Fine,
+            Ready | Observed | Expiring => Class::Fine,
+            Suspended => Class::Suspended,
             Pending | Creating | Updating | Verifying | Deleting | CertificateNotYetValid => Class::Working,
             Throttled | CloudUnavailable | TimedOut | ConcurrentWrite | TargetBusy => Class::Transient,
             SecretNotFound | SecretKeyMissing | ReferenceNotFound | AccountNotFound | SourcesNotGranted => {
@@ -124,7 +135,7 @@ impl Reason {
             | TargetNotFound
             | ProviderNotRegistered
             | EndpointMisconfigured => Class::Grant,
-            NotOwned | CreateOutcomeUnknown | Diverged | DeletionBlocked => Class::Conflict,
+            NotOwned | DriftDetected | CreateOutcomeUnknown | Diverged | DeletionBlocked => Class::Conflict,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Engine;
 use super::dependents::RootKey;
 use super::status::{Circumstances, Outcome};
-use crate::api::certificate::CertificateResource;
+use crate::api::certificate::{CertificateResource, ManagementPolicy};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -21,7 +21,12 @@ impl Engine {
         let resync_interval = common.resync_interval().unwrap_or(HOUR);
         let renew_before = common.renew_before().unwrap_or(HOUR * 720);
         let generation = root.meta().generation.unwrap_or_default();
-        Circumstances { renew_before, ..self.around_any(key, generation, resync_interval, outcome) }
+        let observing = common.management_policy == Some(ManagementPolicy::Observe);
+        Circumstances {
+            renew_before,
+            observing,
+            ..self.around_any(key, generation, resync_interval, outcome)
+        }
     }
 
     /// Of any object's pass.
@@ -38,6 +43,7 @@ impl Engine {
             now: self.clock.now(),
             resync_interval,
             renew_before: Duration::ZERO,
+            observing: false,
             failures,
             unread_for,
             chance: fastrand::f64(),

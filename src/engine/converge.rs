@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::error::{CloudError, Then};
-use super::{Freshness, Goal, Next, Provider};
+use super::{Freshness, Goal, Next, Provider, Step};
 use crate::api::reason::Reason;
 
 /// More calls than any provider needs to reach its goal from any state; one that needs more fights itself.
@@ -67,6 +67,8 @@ impl From<CloudError> for Setback {
 pub struct Attempt {
     /// What it was part of: asking for a code and proving possession are one thing.
     pub progress: Reason,
+    /// Its name.
+    pub name: &'static str,
     /// Its content.
     pub content_hash: String,
 }
@@ -123,10 +125,8 @@ pub async fn converge<P: Provider>(
             Next::Step(step) => step,
         };
         behind = true;
-        let attempt = Attempt {
-            progress: super::Step::progress(&step),
-            content_hash: super::Step::content_hash(&step),
-        };
+        let attempt =
+            Attempt { progress: step.progress(), name: step.name(), content_hash: step.content_hash() };
         match gate.open(root, &step).await {
             Ok(()) => {}
             Err(Closed::Outdated) => return End::Outdated,

@@ -11,7 +11,9 @@ use super::dependents::RootKey;
 use super::status::{self, Outcome};
 use super::write::{self, WriteError};
 use super::{Engine, Provider, Step};
-use crate::api::certificate::{CertificateResource, CertificateStatus, Intent};
+use crate::api::SYNC_REQUESTED;
+use crate::api::certificate::{CertificateResource, CertificateStatus, Intent, ManagementPolicy};
+use crate::api::reason::Reason;
 
 /// Lets a step pass once the resource is known to be unchanged, holds the finalizer, and holds the intent.
 pub(super) struct Recording<'a, R> {
@@ -22,7 +24,7 @@ pub(super) struct Recording<'a, R> {
 
 impl<P: Provider> Gate<P> for Recording<'_, P::Root> {
     async fn open(&mut self, root: &mut P::Root, step: &P::Step) -> Result<(), Closed> {
-        if let Some(refusal) = refused(root, step) {
+        if let Some(refusal) = observing(root, step).or_else(|| refused(root, step)) {
             return Err(refusal);
         }
         match self.api.get_opt(&self.key.name).await {
@@ -67,14 +69,35 @@ fn with_intent<R: CertificateResource>(
     status
 }
 
+/// Who only looks is told what would be written.
+fn observing<R: CertificateResource>(root: &R, step: &impl Step) -> Option<Closed> {
+    let observes = root.common().management_policy == Some(ManagementPolicy::Observe);
+    observes.then(|| Closed::Refused {
+        reason: Reason::DriftDetected,
+        message: format!(
+            "the service differs from the spec: {} would be the next write; set `spec.managementPolicy` to 'Enforce' \
+             to have it made",
+            step.name()
+        ),
+    })
+}
+
 /// A step that the service refused for this content and this spec is not made again.
 fn refused<R: CertificateResource>(root: &R, step: &impl Step) -> Option<Closed> {
     let status = root.status()?;
     let refusal = status.refused.as_ref()?;
     let same = refusal.step == step.progress().to_string()
         && refusal.content_hash == step.content_hash()
-        && status.observed_generation == root.meta().generation;
+        && status.observed_generation == root.meta().generation
+        && !asks_anew(root, status);
     same.then(|| Closed::Refused { reason: refusal.reason, message: refusal.message.clone() })
+}
+
+/// A sync request that no pass has answered makes a refused step worth another try.
+fn asks_anew<R: CertificateResource>(root: &R, status: &CertificateStatus) -> bool {
+    root.annotations()
+        .get(SYNC_REQUESTED)
+        .is_some_and(|it| status.last_handled_sync_request.as_ref() != Some(it))
 }
 
 fn is_same<R: CertificateResource>(one: &R, other: &R) -> bool {

@@ -37,7 +37,7 @@ impl Memory {
                 }
             }
             Outcome::Working { .. } => {}
-            Outcome::Settled(_) | Outcome::SignedIn | Outcome::Failed(_) => {
+            Outcome::Settled(_) | Outcome::SignedIn | Outcome::Suspended | Outcome::Failed(_) => {
                 *track = Track { generation, ..Track::default() };
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::{Api, Resource};
+use kube::{Api, Resource, ResourceExt};
 
 use super::converge::{End, Setback, converge};
 use super::deletion::{self, Removal};
@@ -13,6 +13,7 @@ use super::gate::Recording;
 use super::status::{self, Outcome};
 use super::write::{self, WriteError};
 use super::{Engine, Facts, Goal, Provider, Unusable};
+use crate::api::SYNC_REQUESTED;
 use crate::api::certificate::{CertificateResource, ManagementPolicy};
 use crate::api::condition::{self, ConditionType};
 use crate::api::reason::{Class, Invalid, Reason};
@@ -117,6 +118,9 @@ impl<P: Provider> Pass<'_, P> {
     /// Keeps the certificate in the service equal to the spec.
     async fn keep(&self, root: &mut P::Root) -> Result<Option<Duration>, Halt> {
         self.first_look(root).await?;
+        if root.common().management_policy == Some(ManagementPolicy::Suspend) {
+            return self.report(root, &Outcome::Suspended).await.map(Some);
+        }
         let outcome = match self.wish(root).await {
             Ok((provider, desired)) => {
                 let goal = Goal::Present(desired);
@@ -155,7 +159,8 @@ impl<P: Provider> Pass<'_, P> {
 
     /// Dereference, parse, connect: what is wanted, and the service where it is wanted.
     async fn wish(&self, root: &P::Root) -> Result<(P, P::Desired), Halt> {
-        managed(root)?;
+        root.common().resync_interval()?;
+        root.common().renew_before()?;
         let references = P::references(root);
         self.watch(root, &references);
         let found = self.fetch(&references).await?;
@@ -243,7 +248,8 @@ impl<P: Provider> Pass<'_, P> {
     async fn report(&self, root: &mut P::Root, outcome: &Outcome) -> Result<Duration, Halt> {
         let old = root.status().cloned().unwrap_or_default();
         let around = self.context.engine.around(self.key, root, outcome);
-        let status::Report { status, requeue } = status::report(&old, outcome, &around);
+        let status::Report { mut status, requeue } = status::report(&old, outcome, &around);
+        status.last_handled_sync_request = sync_request(root).or(status.last_handled_sync_request);
         if status != old {
             write::status(&self.api, root, &status, None).await?;
             self.context.engine.events.announce(root, &old.conditions, &status.conditions).await;
@@ -252,18 +258,10 @@ impl<P: Provider> Pass<'_, P> {
     }
 }
 
-/// Whether the spec asks for management at all, in a way that this version knows.
-fn managed<R: CertificateResource>(root: &R) -> Result<(), Invalid> {
-    let common = root.common();
-    common.resync_interval()?;
-    common.renew_before()?;
-    match common.management_policy {
-        None | Some(ManagementPolicy::Enforce) => Ok(()),
-        Some(ManagementPolicy::Observe | ManagementPolicy::Suspend) => Err(Invalid::new(
-            Reason::NotSupported,
-            "this version does not act on `spec.managementPolicy` other than 'Enforce' yet",
-        )),
-    }
+/// The sync request on the object, as far as the status has room for it.
+fn sync_request<R: CertificateResource>(root: &R) -> Option<String> {
+    let value = root.annotations().get(SYNC_REQUESTED)?;
+    Some(value.chars().filter(|it| !it.is_control()).take(64).collect())
 }
 
 fn settled<P: Provider>(goal: &Goal<P::Desired>, observed: &P::Observed) -> Result<Outcome, Halt> {

@@ -32,6 +32,8 @@ pub enum Outcome {
     Settled(Facts),
     /// An account: the cloud accepted its credentials.
     SignedIn,
+    /// Nothing was looked at, as the spec asks.
+    Suspended,
     /// Work goes on; look again after that time.
     Working {
         /// What is going on.
@@ -56,6 +58,8 @@ pub struct Circumstances {
     pub resync_interval: Duration,
     /// How long before expiry a certificate counts as expiring.
     pub renew_before: Duration,
+    /// Whether the operator only looks.
+    pub observing: bool,
     /// Failures in a row, this one included.
     pub failures: u32,
     /// Since when no pass could read the service; `None` if the last one could.
@@ -75,7 +79,7 @@ pub struct Report {
 
 /// The table.
 pub fn report(old: &CertificateStatus, outcome: &Outcome, around: &Circumstances) -> Report {
-    let verdict = verdict(outcome, around);
+    let verdict = verdict(&old.conditions, outcome, around);
     let mut status = old.clone();
     match outcome {
         Outcome::Settled(facts) => {
@@ -84,6 +88,10 @@ pub fn report(old: &CertificateStatus, outcome: &Outcome, around: &Circumstances
             status.renewal_time = Some(renewal_time(facts, around));
             status.intent = None;
             status.refused = None;
+            status.planned_write = None;
+        }
+        Outcome::Failed(Setback { reason: Reason::DriftDetected, attempt: Some(attempt), .. }) => {
+            status.planned_write = Some(attempt.name.to_owned());
         }
         Outcome::Failed(Setback { reason, message, attempt: Some(attempt), .. })
             if reason.class() == Class::User =>
@@ -95,7 +103,7 @@ pub fn report(old: &CertificateStatus, outcome: &Outcome, around: &Circumstances
                 message: clip(message),
             });
         }
-        Outcome::Failed(_) | Outcome::Working { .. } | Outcome::SignedIn => {}
+        Outcome::Failed(_) | Outcome::Working { .. } | Outcome::SignedIn | Outcome::Suspended => {}
     }
     if !(verdict.keeps_a_good_state && is_steady(&old.conditions, old.observed_generation, around)) {
         status.conditions = conditions(&old.conditions, &verdict, around);
@@ -111,7 +119,7 @@ pub fn account_report(
     outcome: &Outcome,
     around: &Circumstances,
 ) -> (AccountStatus, Duration) {
-    let verdict = Verdict { synced: None, verified: None, ..verdict(outcome, around) };
+    let verdict = Verdict { synced: None, verified: None, ..verdict(&old.conditions, outcome, around) };
     let mut status = old.clone();
     if !(verdict.keeps_a_good_state && is_steady(&old.conditions, old.observed_generation, around)) {
         status.conditions = conditions(&old.conditions, &verdict, around);
@@ -133,7 +141,7 @@ struct Verdict {
     keeps_a_good_state: bool,
 }
 
-fn verdict(outcome: &Outcome, around: &Circumstances) -> Verdict {
+fn verdict(old: &[Condition], outcome: &Outcome, around: &Circumstances) -> Verdict {
     use ConditionStatus::{False, True, Unknown};
     match outcome {
         Outcome::Settled(facts) => settled(facts, around),
@@ -144,6 +152,16 @@ fn verdict(outcome: &Outcome, around: &Circumstances) -> Verdict {
             ready: True,
             synced: None,
             verified: None,
+            keeps_a_good_state: false,
+        },
+        Outcome::Suspended => Verdict {
+            reason: Reason::Suspended,
+            message: "management is suspended by `spec.managementPolicy`; what was last seen stands"
+                .to_owned(),
+            class: Class::Suspended,
+            ready: condition::find(old, ConditionType::Ready).map_or(Unknown, |it| it.status),
+            synced: Some(condition::find(old, ConditionType::Synced).map_or(Unknown, |it| it.status)),
+            verified: condition::find(old, ConditionType::Verified).map(|it| it.status),
             keeps_a_good_state: false,
         },
         Outcome::Working { reason, message, .. } => Verdict {
@@ -182,8 +200,7 @@ fn settled(facts: &Facts, around: &Circumstances) -> Verdict {
         let message = format!("the certificate is in place and becomes valid at {}", certificate.not_before);
         (Reason::CertificateNotYetValid, ConditionStatus::False, message)
     } else {
-        let verified = if facts.verified == Some(true) { " and verified" } else { "" };
-        (Reason::Ready, ConditionStatus::True, format!("the service holds the wanted certificate{verified}"))
+        usable(facts, around)
     };
     Verdict {
         reason,
@@ -196,6 +213,20 @@ fn settled(facts: &Facts, around: &Circumstances) -> Verdict {
     }
 }
 
+/// It is valid now: is there anything to say of it?
+fn usable(facts: &Facts, around: &Circumstances) -> (Reason, ConditionStatus, String) {
+    let verified = if facts.verified == Some(true) { " and verified" } else { "" };
+    let (reason, message) = if around.now >= renewal_time(facts, around) {
+        let expiry = facts.certificate.not_after;
+        (Reason::Expiring, format!("the certificate expires at {expiry}: put a newer one into the source"))
+    } else if around.observing {
+        (Reason::Observed, format!("the service holds the wanted certificate{verified}; it is only observed"))
+    } else {
+        (Reason::Ready, format!("the service holds the wanted certificate{verified}"))
+    };
+    (reason, ConditionStatus::True, message)
+}
+
 /// Whether the old status says Ready for the present spec, by a read that is not too long ago.
 fn is_steady(old: &[Condition], observed_generation: Option<i64>, around: &Circumstances) -> bool {
     condition::is_true(old, ConditionType::Ready)
@@ -206,7 +237,7 @@ fn is_steady(old: &[Condition], observed_generation: Option<i64>, around: &Circu
 /// The conditions, sorted by type; a condition that is only listed while true is left out otherwise.
 fn conditions(old: &[Condition], verdict: &Verdict, around: &Circumstances) -> Vec<Condition> {
     let stalled = is_stalled(old, verdict.class, around.now);
-    let reconciling = !stalled && verdict.class != Class::Fine;
+    let reconciling = !stalled && !matches!(verdict.class, Class::Fine | Class::Suspended);
     let held = condition::find(old, ConditionType::Verified);
     let mut rows = vec![(ConditionType::Ready, verdict.ready)];
     rows.extend(verdict.synced.map(|status| (ConditionType::Synced, status)));
@@ -225,7 +256,7 @@ fn conditions(old: &[Condition], verdict: &Verdict, around: &Circumstances) -> V
 
 fn is_stalled(old: &[Condition], class: Class, now: Timestamp) -> bool {
     match class {
-        Class::Fine | Class::Working | Class::Transient => false,
+        Class::Fine | Class::Suspended | Class::Working | Class::Transient => false,
         Class::User | Class::Grant | Class::Conflict => true,
         Class::Missing => condition::is_true(old, ConditionType::Stalled) || now >= end_of_grace(old, now),
     }
@@ -265,11 +296,12 @@ fn requeue(
     let resync = backoff::jittered(around.resync_interval, around.chance);
     match (verdict.class, outcome) {
         (_, Outcome::Settled(facts)) => {
-            let moments = [facts.certificate.not_before, facts.certificate.not_after];
+            let renewal = renewal_time(facts, around);
+            let moments = [facts.certificate.not_before, renewal, facts.certificate.not_after];
             let next = moments.into_iter().filter(|it| *it > around.now).min();
             next.map_or(resync, |moment| resync.min(until(moment, around.now)))
         }
-        (_, Outcome::SignedIn) => resync,
+        (_, Outcome::SignedIn | Outcome::Suspended) => resync,
         (_, Outcome::Working { wait, .. }) => *wait,
         (Class::Transient, Outcome::Failed(Setback { after, .. })) => {
             after.unwrap_or_else(|| backoff::after_failures(around.failures, around.chance))

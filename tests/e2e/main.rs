@@ -2,6 +2,7 @@
 
 mod admission;
 mod faults;
+mod policies;
 mod rest;
 mod secrets;
 mod world;
@@ -188,34 +189,5 @@ async fn a_service_that_is_away_is_told_and_catches_up() -> Result<()> {
     world.emulator.restart().await?;
     world.hub_becomes("factory-root", &thumbprint(&second)).await?;
     world.ready("factory-root").await?;
-    world.stop().await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_finalizer_follows_the_policy() -> Result<()> {
-    let world = World::start("policy").await?;
-    world.tls_secret("factory-ca", &ca("Factory root")?).await?;
-    let deleting = world.certificate("factory-root");
-    let retaining = deleting.replace("deletionPolicy: Delete", "deletionPolicy: Retain");
-    let finalizers = async |expected: &str| {
-        eventually(SOON, "the finalizer", async || {
-            let path = "jsonpath={.metadata.finalizers}";
-            let found = world.kubectl(&["get", "iothubcertificate", "factory-root", "-o", path]).await?;
-            ensure!(found == expected, "{found}");
-            Ok(())
-        })
-        .await
-    };
-    world.apply(&retaining).await?;
-    world.ready("factory-root").await?;
-    finalizers("").await?;
-    world.apply(&deleting).await?;
-    finalizers(r#"["certferry.dev/cleanup"]"#).await?;
-    world.apply(&retaining).await?;
-    finalizers("").await?;
-    world.apply(&deleting).await?;
-    finalizers(r#"["certferry.dev/cleanup"]"#).await?;
-    world.kubectl(&["delete", "iothubcertificate", "factory-root", "--timeout=60s"]).await?;
-    ensure!(world.in_hub("factory-root").await.is_err(), "the certificate is still in the hub");
     world.stop().await
 }

@@ -9,7 +9,7 @@ use super::*;
 use crate::api::iot_hub::IotHubCertificate;
 use crate::api::reason::Invalid;
 use crate::engine::clock::Clock;
-use crate::engine::{Facts, Step as _, Unusable};
+use crate::engine::{Facts, Unusable};
 use crate::source::account::Account;
 use crate::source::{Fetched, Reference};
 

@@ -31,6 +31,7 @@ fn around(now: &str) -> Circumstances {
         now: at(now),
         resync_interval: HOUR,
         renew_before: HOUR * 720,
+        observing: false,
         failures: 1,
         unread_for: Some(Duration::ZERO),
         chance: 0.5,
@@ -135,8 +136,30 @@ fn ready_means_valid_now_and_the_next_look_is_at_the_next_moment() {
 }
 
 #[test]
+fn a_certificate_without_a_successor_is_told_in_time() {
+    let before =
+        report(&CertificateStatus::default(), &Outcome::Settled(facts()), &around("2026-12-01T23:30:00Z"));
+    assert_eq!(before.status.conditions[0].reason, "Ready");
+    assert_eq!(before.requeue, Duration::from_secs(1800), "the next look is when it begins");
+    let expiring = report(&before.status, &Outcome::Settled(facts()), &around("2026-12-02T00:00:00Z")).status;
+    assert_eq!(expiring.conditions[0].reason, "Expiring");
+    assert_eq!(listed(&expiring), "Ready=True Synced=True Verified=True");
+    assert_eq!(expiring.renewal_time, Some(at("2026-12-02T00:00:00Z")));
+}
+
+#[test]
+fn a_suspended_object_keeps_what_was_last_seen() {
+    let ready = settled("2026-06-01T00:00:00Z");
+    let suspended = report(&ready, &Outcome::Suspended, &around("2026-06-02T00:00:00Z")).status;
+    assert_eq!(listed(&suspended), "Ready=True Synced=True Verified=True");
+    assert_eq!(suspended.conditions[0].reason, "Suspended");
+    let unseen = report(&CertificateStatus::default(), &Outcome::Suspended, &around("2026-06-02T00:00:00Z"));
+    assert_eq!(listed(&unseen.status), "Ready=Unknown Synced=Unknown");
+}
+
+#[test]
 fn a_refused_step_is_remembered_until_the_service_holds_what_is_wanted() {
-    let attempt = Some(Attempt { progress: Reason::Verifying, content_hash: "AA".into() });
+    let attempt = Some(Attempt { progress: Reason::Verifying, name: "Verify", content_hash: "AA".into() });
     let refused = Outcome::Failed(Setback { attempt, ..Setback::new(Reason::ProofRejected, "refused") });
     let status = report(&CertificateStatus::default(), &refused, &around("2026-06-01T00:00:00Z")).status;
     assert_eq!(status.refused.as_ref().unwrap().content_hash, "AA");
