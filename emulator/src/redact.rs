@@ -1,8 +1,8 @@
 //! Cutting secrets out of what the journal keeps. Certificates stay; tokens, client secrets, assertions and
-//! private keys go.
+//! private keys go: by the name of what holds them, and keys and JSON Web Tokens by their form wherever they stand.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64URL};
 use openssl::pkey::PKey;
 use serde_json::Value;
 
@@ -30,14 +30,15 @@ const SECRET_FIELDS: [&str; 8] = [
 ];
 
 pub(crate) fn header(name: &str, value: &str) -> String {
-    if SECRET_HEADERS.contains(&name) { CUT.to_owned() } else { value.to_owned() }
+    if SECRET_HEADERS.contains(&name) || holds_token(value) { CUT.to_owned() } else { value.to_owned() }
 }
 
 /// A query string with the values of secret parameters cut out; everything else stays as it was sent.
 pub(crate) fn query(raw: &str) -> String {
     let cut = |pair: &str| match pair.split_once('=') {
-        Some((name, _)) if is_secret_field(name) => format!("{name}={CUT}"),
-        _ => pair.to_owned(),
+        Some((name, value)) if is_secret_field(name) || holds_token(value) => format!("{name}={CUT}"),
+        None if holds_token(pair) => CUT.to_owned(),
+        Some(_) | None => pair.to_owned(),
     };
     raw.split('&').map(cut).collect::<Vec<_>>().join("&")
 }
@@ -49,20 +50,14 @@ pub(crate) fn body(bytes: &[u8]) -> String {
         // A body without secrets is kept to the letter.
         return if json(&mut value) { value.to_string() } else { text.to_owned() };
     }
-    if looks_like_key(text) {
-        return CUT.to_owned();
-    }
-    if text.split('&').any(|pair| pair.split_once('=').is_some_and(|(name, _)| is_secret_field(name))) {
-        return query(text);
-    }
-    text.to_owned()
+    if looks_like_key(text) { CUT.to_owned() } else { query(text) }
 }
 
 /// Cuts secrets out of a JSON value; whether there were any.
 fn json(value: &mut Value) -> bool {
     let mut found = false;
     match value {
-        Value::String(text) if looks_like_key(text) => {
+        Value::String(text) if looks_like_key(text) || holds_token(text) => {
             *value = CUT.into();
             found = true;
         }
@@ -91,6 +86,21 @@ fn is_secret_field(name: &str) -> bool {
     SECRET_FIELDS.contains(&name.as_str())
 }
 
+/// Whether a JSON Web Token stands in it, whatever surrounds it. None of its letters is ever percent-encoded but by a
+/// client that encodes all.
+fn holds_token(text: &str) -> bool {
+    let text = encoding::percent_decoded(text, true).unwrap_or_else(|| text.to_owned());
+    let foreign = |letter: char| !letter.is_ascii_alphanumeric() && !matches!(letter, '-' | '_' | '.');
+    text.split(foreign).any(|word| match word.split('.').collect::<Vec<_>>().as_slice() {
+        [header, _, _, ..] => {
+            let header = BASE64URL.decode(header).ok();
+            let header = header.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+            header.is_some_and(|header| header.get("alg").is_some())
+        }
+        _ => false,
+    })
+}
+
 fn looks_like_key(text: &str) -> bool {
     if text.contains("PRIVATE KEY-----") {
         return true;
@@ -111,6 +121,27 @@ mod tests {
         assert_eq!(query("a=b&password=x&c"), "a=b&password=(cut out)&c");
         assert_eq!(header("authorization", "Bearer x"), CUT);
         assert_eq!(header("if-match", "x"), "x");
+    }
+
+    #[test]
+    fn tokens_go_wherever_they_stand() {
+        let part = |json: &str| BASE64URL.encode(json);
+        let token = format!("{}.{}.c2ln", part(r#"{"alg":"RS256","kid":"k"}"#), part(r#"{"iss":"i"}"#));
+        assert_eq!(header("x-anything", &format!("Bearer {token}")), CUT);
+        assert_eq!(query(&format!("a=b&hint={token}")), "a=b&hint=(cut out)");
+        assert_eq!(query(&format!("hint={}", token.replace('.', "%2E"))), "hint=(cut out)");
+        assert_eq!(
+            body(format!("client%5Fassertion={token}&x=y").as_bytes()),
+            "client%5Fassertion=(cut out)&x=y"
+        );
+        assert_eq!(body(token.as_bytes()), CUT);
+        let sent = serde_json::json!({"note": [token]}).to_string();
+        assert_eq!(body(sent.as_bytes()), r#"{"note":["(cut out)"]}"#);
+        // An assertion that is no token is known by its name; a host or a version is none.
+        assert_eq!(query("client_assertion=nonsense"), "client_assertion=(cut out)");
+        for harmless in ["https://login.localhost:1/a.b.c", "1.2.3", "eyJhbGciOiJub25lIn0"] {
+            assert_eq!(header("x", harmless), harmless);
+        }
     }
 
     #[test]
