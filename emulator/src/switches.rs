@@ -12,6 +12,8 @@ pub(crate) struct Switches {
     pub(crate) role_delay_seconds: i64,
     /// Life of an access token in seconds.
     pub(crate) token_life_seconds: TokenLife,
+    /// What the client assertions of other issuers may be signed with.
+    pub(crate) assertion_algorithms: AssertionAlgorithms,
     pub(crate) iot_hub: IotHubSwitches,
 }
 
@@ -32,6 +34,15 @@ pub(crate) enum Tokens {
     #[default]
     Checked,
     AnyBearer,
+}
+
+/// Entra documents RS256 alone as tested; others "may work".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum AssertionAlgorithms {
+    #[default]
+    Rs256AndEs256,
+    Rs256,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::arm::iot_hub::hub::Hub;
+use crate::entra::federation::FederatedCredential;
 use crate::roles::RoleAssignment;
 use crate::switches::Switches;
 use crate::throttle::Limits;
@@ -32,7 +33,8 @@ pub(crate) struct Tenant {
     pub(crate) domain: String,
 }
 
-/// How a client proves who it is. The two last kinds are reserved: nothing signs them in yet.
+/// What a client is. Both kinds of applications take every secret and every assertion that they list; a managed
+/// identity takes assertions, never a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum ClientKind {
@@ -54,6 +56,8 @@ pub(crate) struct Client {
     pub(crate) kind: ClientKind,
     #[serde(default)]
     pub(crate) secrets: Vec<ClientSecret>,
+    #[serde(default)]
+    pub(crate) federated_credentials: Vec<FederatedCredential>,
     #[serde(default)]
     pub(crate) roles: Vec<RoleAssignment>,
 }

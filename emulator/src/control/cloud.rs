@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Control, bad_request, not_found, value};
+use crate::entra::federation::FederatedCredential;
 use crate::faults::merge;
 use crate::request::Answer;
 use crate::roles::RoleAssignment;
@@ -136,6 +137,13 @@ pub(super) fn rotate_secret(control: &mut Control) -> Result<Value, Answer> {
         client.secrets.clear();
     }
     client.secrets.push(ClientSecret { value: secret, expires });
+    Ok(value(client))
+}
+
+pub(super) fn put_federated_credentials(control: &mut Control) -> Result<Value, Answer> {
+    let credentials: Vec<FederatedCredential> = control.body()?;
+    let client = client(control)?;
+    client.federated_credentials = credentials;
     Ok(value(client))
 }
 

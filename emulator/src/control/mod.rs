@@ -89,6 +89,12 @@ const ROUTES: &[Route] = &[
     route(Method::PUT, "/_emulator/clients/{client}", "add or replace a client", cloud::put_client),
     route(Method::DELETE, "/_emulator/clients/{client}", "remove a client", cloud::delete_client),
     route(Method::POST, "/_emulator/clients/{client}/secret", "rotate its secret", cloud::rotate_secret),
+    route(
+        Method::PUT,
+        "/_emulator/clients/{client}/federated-credentials",
+        "replace its federated credentials",
+        cloud::put_federated_credentials,
+    ),
     route(Method::PUT, "/_emulator/clients/{client}/roles", "replace its roles", cloud::put_roles),
     route(
         Method::POST,

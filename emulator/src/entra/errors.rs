@@ -1,5 +1,5 @@
 //! The token endpoint's errors: `error` is a text, the AADSTS number stands in `error_codes` and in the
-//! description.
+//! description. Those about client assertions are in `assertion_errors`.
 
 use hyper::StatusCode;
 use serde::Serialize;
@@ -21,7 +21,7 @@ struct Body<'a> {
 }
 
 /// One refusal of the token endpoint.
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     status: StatusCode,
     error: &'static str,
     number: u32,
@@ -29,7 +29,7 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    fn new(status: StatusCode, error: &'static str, number: u32, message: String) -> Self {
+    pub(super) fn new(status: StatusCode, error: &'static str, number: u32, message: String) -> Self {
         Self { status, error, number, message }
     }
 
@@ -56,9 +56,9 @@ impl Refusal {
     }
 
     pub(super) fn no_credential() -> Self {
-        let message =
-            "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
-        Self::new(StatusCode::UNAUTHORIZED, "invalid_client", 7_000_218, message.to_owned())
+        let message = "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant \
+                       type.";
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_client", 7_000_216, message.to_owned())
     }
 
     pub(super) fn wrong_secret(client: &str) -> Self {
@@ -71,12 +71,6 @@ impl Refusal {
         Self::new(StatusCode::UNAUTHORIZED, "invalid_client", 7_000_222, message)
     }
 
-    /// Reserved: no client of this emulator can sign in by assertion yet.
-    pub(super) fn no_matching_federation(client: &str) -> Self {
-        let message = format!("No matching federated identity record found for app '{client}'.");
-        Self::new(StatusCode::UNAUTHORIZED, "invalid_client", 70_021, message)
-    }
-
     pub(super) fn bad_scope(scope: &str) -> Self {
         let message = format!(
             "The provided value for scope '{scope}' is not valid. Client credential flows need exactly one scope, \
@@ -85,13 +79,13 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, "invalid_scope", 1_002_012, message)
     }
 
-    pub(super) fn unknown_resource(resource: &str, tenant: &str) -> Self {
+    pub(crate) fn unknown_resource(resource: &str, tenant: &str) -> Self {
         let message =
             format!("The resource principal named '{resource}' was not found in the tenant '{tenant}'.");
         Self::new(StatusCode::BAD_REQUEST, "invalid_resource", 500_011, message)
     }
 
-    pub(super) fn answer(self, state: &State) -> Answer {
+    pub(crate) fn answer(self, state: &State) -> Answer {
         let now = state.clock.now();
         let (trace_id, correlation_id, timestamp) = (random::guid(), random::guid(), clock::spaced(now));
         let Self { status, error, number, message } = self;

@@ -26,7 +26,7 @@ pub(crate) struct Claims {
     pub(crate) nbf: i64,
     pub(crate) exp: i64,
     pub(crate) appid: String,
-    /// `1`: signed in by a secret.
+    /// `1`: signed in by a secret; `2`: by an assertion.
     pub(crate) appidacr: String,
     pub(crate) idtyp: String,
     pub(crate) oid: String,

@@ -1,8 +1,13 @@
 //! Entra's token endpoint and what clients ask before it. Source: `azure-common`, sections "Tokens" and "The
-//! emulator must".
+//! emulator must". Every sign-in ends in `issue`.
 
+mod assertion;
+mod assertion_errors;
 mod discovery;
-mod errors;
+pub(crate) mod errors;
+pub(crate) mod federation;
+pub(crate) mod issue;
+mod jwk;
 pub(crate) mod jwt;
 mod token;
 

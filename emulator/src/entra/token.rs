@@ -4,15 +4,17 @@ use hyper::StatusCode;
 use openssl::memcmp;
 use serde::Serialize;
 
+use super::assertion;
 use super::errors::Refusal;
-use super::jwt::Claims;
-use crate::clouds;
+use super::issue::{AccessToken, Proof, is_known_resource};
 use crate::encoding;
-use crate::random;
 use crate::request::{Answer, Request};
 use crate::routes::Captures;
 use crate::state::State;
 use crate::world::{Client, ClientKind};
+
+/// The one type of assertion (RFC 7523 §2.2).
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 #[derive(Serialize)]
 struct Issued {
@@ -20,13 +22,6 @@ struct Issued {
     expires_in: i64,
     ext_expires_in: i64,
     access_token: String,
-}
-
-/// How the client says who it is.
-enum Credential<'a> {
-    Secret(&'a str),
-    /// A token of another issuer (workload identity federation). Reserved.
-    Assertion,
 }
 
 pub(super) fn issue(state: &mut State, request: &Request, captures: &Captures) -> Answer {
@@ -50,36 +45,31 @@ fn issued(state: &State, request: &Request, tenant: &str) -> Result<Issued, Refu
     let client_id = field("client_id")?;
     let client = state.world.client(client_id).filter(|client| client.tenant_id == tenant.id);
     let client = client.ok_or_else(|| Refusal::unknown_client(client_id, &tenant.id))?;
-    let credential = match (field("client_secret"), field("client_assertion")) {
-        (Ok(secret), _) => Credential::Secret(secret),
-        (_, Ok(_)) => Credential::Assertion,
-        _ => return Err(Refusal::no_credential()),
-    };
-    match credential {
-        Credential::Secret(secret) => check_secret(client, secret, state.clock.now())?,
-        Credential::Assertion => return Err(Refusal::no_matching_federation(client_id)),
-    }
+    let proof = signed_in(state, client, field)?;
     let audience = audience(state, request, field("scope")?, &tenant.id)?;
+    let token = AccessToken::new(state, client, audience, proof);
+    let life = token.life();
+    Ok(Issued { token_type: "Bearer", expires_in: life, ext_expires_in: life, access_token: token.text })
+}
 
-    let (now, life) = (state.clock.now(), state.world.switches.token_life_seconds.0);
-    let claims = Claims {
-        aud: audience,
-        iss: format!("https://sts.windows.net/{}/", tenant.id),
-        iat: now,
-        nbf: now,
-        exp: now + life,
-        appid: client.client_id.clone(),
-        appidacr: "1".to_owned(),
-        idtyp: "app".to_owned(),
-        oid: client.object_id.clone(),
-        sub: client.object_id.clone(),
-        tid: tenant.id.clone(),
-        uti: random::guid(),
-        ver: "1.0".to_owned(),
-        emulator_generation: state.world.token_generation,
-    };
-    let access_token = state.signer.sign(&claims);
-    Ok(Issued { token_type: "Bearer", expires_in: life, ext_expires_in: life, access_token })
+/// Of an assertion and a secret in one request the assertion counts; the real service's choice is not documented.
+fn signed_in<'a>(
+    state: &State,
+    client: &Client,
+    field: impl Fn(&'static str) -> Result<&'a str, Refusal>,
+) -> Result<Proof, Refusal> {
+    let now = state.clock.now();
+    match (field("client_assertion"), field("client_secret")) {
+        (Ok(assertion), _) => {
+            if field("client_assertion_type")? != JWT_BEARER {
+                return Err(Refusal::unexpected_assertion_type());
+            }
+            assertion::check(client, assertion, state.world.switches.assertion_algorithms, now)?;
+            Ok(Proof::Assertion)
+        }
+        (Err(_), Ok(secret)) => check_secret(client, secret, now).map(|()| Proof::Secret),
+        (Err(_), Err(_)) => Err(Refusal::no_credential()),
+    }
 }
 
 /// A body of another media type has no fields, as Entra sees it.
@@ -93,7 +83,7 @@ fn form(request: &Request) -> Vec<(String, String)> {
 fn check_secret(client: &Client, secret: &str, now: i64) -> Result<(), Refusal> {
     let same = |known: &str| known.len() == secret.len() && memcmp::eq(known.as_bytes(), secret.as_bytes());
     let found = client.secrets.iter().find(|known| same(&known.value));
-    match found.filter(|_| client.kind == ClientKind::Secret) {
+    match found.filter(|_| client.kind != ClientKind::ManagedIdentity) {
         None => Err(Refusal::wrong_secret(&client.client_id)),
         Some(known) if known.expires.is_some_and(|at| at <= now) => {
             Err(Refusal::expired_secret(&client.client_id))
@@ -108,9 +98,8 @@ fn audience(state: &State, request: &Request, scope: &str, tenant: &str) -> Resu
     let mut scopes = scope.split_ascii_whitespace();
     let (Some(only), None) = (scopes.next(), scopes.next()) else { return Err(Refusal::bad_scope(scope)) };
     let resource = only.strip_suffix("/.default").ok_or_else(|| Refusal::bad_scope(scope))?;
-    let own_arm = state.names.base("arm");
-    let known = clouds::is_arm_audience(&request.host, resource)
-        || clouds::is_vault_audience(&request.host, resource)
-        || resource.trim_end_matches('/') == own_arm;
-    if known { Ok(resource.to_owned()) } else { Err(Refusal::unknown_resource(resource, tenant)) }
+    if !is_known_resource(state, &request.host, resource) {
+        return Err(Refusal::unknown_resource(resource, tenant));
+    }
+    Ok(resource.to_owned())
 }

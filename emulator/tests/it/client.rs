@@ -84,12 +84,17 @@ impl Emulator {
     }
 
     pub(crate) fn start_with(arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_emulator"))
-            .args(arguments)
-            .env("RUST_LOG", "warn")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
+        Self::launched(Command::new(env!("CARGO_BIN_EXE_emulator")).args(arguments).env("RUST_LOG", "warn"))
+    }
+
+    /// With all that it can say written to this file.
+    pub(crate) fn talkative(log: &Path) -> Self {
+        let log = std::fs::File::create(log).expect("a file");
+        Self::launched(Command::new(env!("CARGO_BIN_EXE_emulator")).env("RUST_LOG", "trace").stderr(log))
+    }
+
+    fn launched(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary starts");
         let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut line = String::new();
         out.read_line(&mut line).expect("a line");
@@ -242,6 +247,14 @@ pub(crate) fn encoded(text: &str) -> String {
             other => format!("%{other:02X}"),
         })
         .collect()
+}
+
+/// What a token says, unchecked.
+pub(crate) fn claims(token: &str) -> Value {
+    use base64::Engine as _;
+    let part = token.split('.').nth(1).expect("three parts");
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(part).expect("base64url");
+    serde_json::from_slice(&bytes).expect("claims")
 }
 
 fn parse(bytes: &[u8]) -> Option<Reply> {

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::certs::Ca;
-use crate::client::{CLIENT, Emulator, SECRET};
+use crate::client::{CLIENT, Emulator, Folder, SECRET};
 use crate::iot_hub::Hub;
+use crate::issuer::Issuer;
 
 #[test]
 fn a_request_is_kept_as_it_came_and_its_answer_beside_it() {
@@ -29,25 +30,33 @@ fn a_request_is_kept_as_it_came_and_its_answer_beside_it() {
 }
 
 #[test]
-fn no_secret_is_in_it() {
-    let emulator = Emulator::start();
+fn no_secret_is_in_it_or_in_the_log() {
+    let folder = Folder::new();
+    let log = folder.0.join("log");
+    let emulator = Emulator::talkative(&log);
     let hub = Hub::new(&emulator, "2018-04-01");
     let ca = Ca::new("A");
     let key = String::from_utf8(ca.key.private_key_to_pem_pkcs8().unwrap()).unwrap();
     hub.put("ca", &(ca.pem() + &key), None);
     let token = emulator.token();
-    let assertion = [
-        ("client_assertion", "head.canary.tail"),
-        ("client_id", CLIENT),
-        ("grant_type", "client_credentials"),
-    ];
-    emulator.ask_token("contoso.example", &assertion);
+    let genuine = Issuer::es256("k").assertion(&Issuer::claims(0));
+    for assertion in ["head.canary.tail", &genuine] {
+        let fields =
+            [("client_assertion", assertion), ("client_id", CLIENT), ("grant_type", "client_credentials")];
+        emulator.ask_token("contoso.example", &fields);
+    }
+    // In a query, a header and a body that know nothing of assertions.
+    let target = format!("/contoso.example/oauth2/v2.0/token?hint={genuine}");
+    emulator.call("POST", "login.localhost", &target, &[("X-Hint", &genuine)], Some(genuine.as_bytes()));
     let journal = emulator.seen("/requests").to_string();
+    let log = std::fs::read_to_string(log).unwrap();
     let key_line = key.lines().nth(1).unwrap();
-    for secret in [SECRET, token.as_str(), "canary", key_line] {
-        assert!(!journal.contains(secret), "{secret}");
+    for secret in [SECRET, &token, &genuine, "canary", key_line] {
+        assert!(!journal.contains(secret), "journal: {secret}");
+        assert!(!log.contains(secret), "log: {secret}");
     }
     assert!(journal.contains("client_id=") && journal.contains("(cut out)"));
+    assert!(log.contains("token"));
 }
 
 #[test]
