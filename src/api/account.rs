@@ -255,6 +255,11 @@ pub struct AzureEndpoints {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256), regex(pattern = "^https://[A-Za-z0-9.:/-]+/\\.default$"))]
     pub resource_manager_scope: Option<String>,
+    /// Base URL of what gives managed identity tokens; the machine's own instance metadata service,
+    /// `http://169.254.169.254`, unless set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "endpoint_schema")]
+    pub instance_metadata: Option<String>,
 }
 
 /// How an account of the cluster proves who it is; exactly one member is set.

@@ -160,6 +160,9 @@ pub struct CertificateStatus {
     /// A write that was about to be made when this was recorded; it tells a later pass that the result is ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<Intent>,
+    /// The code that waits for a certificate signed with a key that is kept offline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification_code: Option<IssuedCode>,
     /// The write that would be made if `managementPolicy` were `Enforce`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
@@ -234,6 +237,18 @@ pub struct Intent {
     /// When it was recorded.
     #[schemars(schema_with = "time_schema")]
     pub start_time: Timestamp,
+}
+
+/// A verification code of the service, valid while the remote object is as it was when the code was given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct IssuedCode {
+    /// The code: the common name of the certificate to be signed.
+    #[schemars(length(max = 128))]
+    pub code: String,
+    /// The entity tag that came with it.
+    #[schemars(length(max = 256))]
+    pub etag: String,
 }
 
 /// A refused step.

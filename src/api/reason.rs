@@ -82,6 +82,8 @@ pub enum Reason {
     EndpointMisconfigured,
     /// Another owner's object stands under the wanted name.
     NotOwned,
+    /// Another, older resource is for the same remote name.
+    NameConflict,
     /// The service differs from the spec, and the operator only looks (`managementPolicy: Observe`).
     DriftDetected,
     /// It cannot be settled whether a create took effect.
@@ -135,7 +137,9 @@ impl Reason {
             | TargetNotFound
             | ProviderNotRegistered
             | EndpointMisconfigured => Class::Grant,
-            NotOwned | DriftDetected | CreateOutcomeUnknown | Diverged | DeletionBlocked => Class::Conflict,
+            NotOwned | NameConflict | DriftDetected | CreateOutcomeUnknown | Diverged | DeletionBlocked => {
+                Class::Conflict
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use crate::api::account::{CloudAccount, ClusterCloudAccount};
 use crate::api::crd;
 use crate::providers;
-use crate::runtime::{self, LogFormat};
+use crate::runtime::{self, Identity, LogFormat};
 use crate::source::cluster::ServiceAccount;
 
 /// Keeps certificates in cloud services equal to what Kubernetes manifests say.
@@ -52,6 +52,14 @@ struct Run {
     /// ServiceAccount that the operator runs as, for messages that say how to grant it something.
     #[arg(long, env = "POD_SERVICE_ACCOUNT", default_value = "certferry")]
     service_account: String,
+    /// File with a projected token of that ServiceAccount, exchanged by accounts with `workloadIdentity` and no
+    /// `serviceAccountRef`.
+    #[arg(
+        long,
+        env = "AZURE_FEDERATED_TOKEN_FILE",
+        default_value = "/var/run/secrets/azure/tokens/azure-identity-token"
+    )]
+    federated_token_file: PathBuf,
     /// Form of the log lines.
     #[arg(long, default_value = "json")]
     log_format: LogFormat,
@@ -63,9 +71,12 @@ struct Run {
 /// Does what the arguments say.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Run(Run { namespace, service_account, log_format, log_filter }) => {
-            let operator = ServiceAccount { namespace, name: service_account };
-            runtime::run(operator, log_format, &log_filter).map(|()| true)
+        Command::Run(Run { namespace, service_account, federated_token_file, log_format, log_filter }) => {
+            let identity = Identity {
+                service_account: ServiceAccount { namespace, name: service_account },
+                token_file: federated_token_file,
+            };
+            runtime::run(identity, log_format, &log_filter).map(|()| true)
         }
         Command::Crds { dir } => crds(dir.as_deref()).map(|()| true),
         Command::Validate { file } => validate::validate(&file),

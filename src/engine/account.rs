@@ -1,7 +1,9 @@
-//! Accounts: each is signed in with and says in its conditions how that went, so that GitOps waves can wait for it.
+//! Accounts: each is signed in with and says in its conditions how that went, so that GitOps waves can wait for it. One
+//! that is in use stays until the last resource that uses it is gone.
 
+use std::collections::HashMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kube::{Api, Client, ResourceExt};
@@ -19,7 +21,7 @@ use crate::api::condition::{self, ConditionType};
 use crate::api::reason::{Invalid, Reason};
 use crate::source::account::Account;
 use crate::source::cluster::{Cluster, FetchError, FetchedAccount};
-use crate::source::{ObjectKey, Reference, ReferenceKind};
+use crate::source::{ObjectKey, Reference, ReferenceKind, resolve};
 
 /// How often an account that works is signed in with again.
 const RECHECK: Duration = Duration::from_secs(3600);
@@ -39,10 +41,10 @@ pub trait AccountResource: Written + Send + Sync + 'static {
     fn api(client: Client, key: &RootKey) -> Api<Self>;
     /// The status as it was last written.
     fn status(&self) -> Option<&AccountStatus>;
-    /// The Secret that it names.
-    fn secret(&self) -> Option<&str>;
-    /// The namespace of that Secret.
-    fn secret_namespace(&self, cluster: &Cluster) -> String;
+    /// The Secret or ServiceAccount that it names.
+    fn references(&self) -> Vec<Reference>;
+    /// The namespace of these.
+    fn references_namespace(&self, cluster: &Cluster) -> String;
     /// The account, ready to sign in with.
     fn resolve(&self, cluster: &Cluster) -> impl Future<Output = Result<FetchedAccount, FetchError>> + Send;
 }
@@ -53,7 +55,45 @@ pub fn reference(account: &AccountRef) -> Reference {
         AccountKind::CloudAccount => ReferenceKind::CloudAccount,
         AccountKind::ClusterCloudAccount => ReferenceKind::ClusterCloudAccount,
     };
-    Reference { kind, name: account.name.clone() }
+    Reference { kind, ..Reference::secret(&account.name) }
+}
+
+/// What decides whether a resource of that namespace may use an account: the account, and the namespace's labels.
+pub fn access(account: &AccountRef, namespace: &str) -> Vec<ObjectKey> {
+    let account = reference(account).within(namespace);
+    let labels =
+        ObjectKey { kind: ReferenceKind::Namespace, namespace: String::new(), name: namespace.to_owned() };
+    match account.kind {
+        ReferenceKind::ClusterCloudAccount => vec![account, labels],
+        _ => vec![account],
+    }
+}
+
+/// The accounts as they were last read.
+#[derive(Default)]
+pub struct Accounts(Mutex<HashMap<ObjectKey, Arc<Account>>>);
+
+impl Accounts {
+    /// Remembers an account until it is gone.
+    pub fn keep(&self, key: ObjectKey, account: Account) -> Arc<Account> {
+        let account = Arc::new(account);
+        self.lock().insert(key, account.clone());
+        account
+    }
+
+    /// The account as it was last read.
+    pub fn last(&self, key: &ObjectKey) -> Option<Arc<Account>> {
+        self.lock().get(key).cloned()
+    }
+
+    /// Forgets an account that is gone.
+    pub fn forget(&self, key: &ObjectKey) {
+        self.lock().remove(key);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, Arc<Account>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What every pass over accounts shares.
@@ -78,18 +118,90 @@ pub async fn reconcile<K: AccountResource, S: SignIn>(
         Ok(Some(root)) => root,
         Ok(None) => {
             context.engine.forget(key);
+            context.engine.accounts.forget(&object_of::<K>(key));
             return None;
         }
         Err(error) => return again(error),
     };
-    if root.meta().deletion_timestamp.is_some() {
-        return None;
-    }
-    match pass(context, key, &api, &mut root).await {
+    let due = match in_use(context, key, &api, &mut root).await {
+        Ok(Use::LetGo) => return None,
+        Ok(Use::Waiting(due)) => Ok(due),
+        Ok(Use::Alive) => pass(context, key, &api, &mut root).await,
+        Err(error) => Err(error),
+    };
+    match due {
         Ok(due) => Some(due),
         Err(WriteError::Outdated) => Some(Duration::from_secs(1)),
         Err(WriteError::Api(error)) => again(error),
     }
+}
+
+/// What becomes of an account by who uses it.
+enum Use {
+    /// It lives on.
+    Alive,
+    /// It is being deleted and still in use; look again after that time.
+    Waiting(Duration),
+    /// It is being deleted, and nothing of ours keeps it.
+    LetGo,
+}
+
+/// Puts the finalizer on an account that is in use, and takes it off one that is not.
+async fn in_use<K: AccountResource, S>(
+    context: &Context<S>,
+    key: &RootKey,
+    api: &Api<K>,
+    root: &mut K,
+) -> Result<Use, WriteError> {
+    let user = context.engine.dependents.user(&object_of::<K>(key));
+    let deleting = root.meta().deletion_timestamp.is_some();
+    match (user, write::has_finalizer(root)) {
+        (Some(user), true) if deleting => {
+            let message = format!(
+                "the account is in use, by {} `{}/{}` for one, and goes when nothing uses it any more",
+                user.kind, user.namespace, user.name
+            );
+            let outcome = Outcome::Failed(Setback::new(Reason::DeletionBlocked, message));
+            return report(context, key, api, root, &outcome).await.map(Use::Waiting);
+        }
+        (Some(_), false) if !deleting => write::add_finalizer(api, root).await?,
+        (None, true) => write::release(api, root).await?,
+        (Some(_), _) | (None, false) => {}
+    }
+    Ok(if deleting { Use::LetGo } else { Use::Alive })
+}
+
+fn object_of<K: AccountResource>(key: &RootKey) -> ObjectKey {
+    ObjectKey { kind: K::KIND, namespace: key.namespace.clone(), name: key.name.clone() }
+}
+
+/// Puts the finalizer on an account before a resource writes to a service through it.
+pub async fn hold(client: &Client, key: &ObjectKey) -> Result<(), WriteError> {
+    match key.kind {
+        ReferenceKind::CloudAccount => {
+            hold_in(&Api::<CloudAccount>::namespaced(client.clone(), &key.namespace), &key.name).await
+        }
+        ReferenceKind::ClusterCloudAccount => {
+            hold_in(&Api::<ClusterCloudAccount>::all(client.clone()), &key.name).await
+        }
+        ReferenceKind::Secret | ReferenceKind::ConfigMap => Ok(()),
+        ReferenceKind::ServiceAccount | ReferenceKind::Namespace => Ok(()),
+    }
+}
+
+/// Several resources may do so at once; one of them succeeds, and the others see that.
+async fn hold_in<K: Written>(api: &Api<K>, name: &str) -> Result<(), WriteError> {
+    for _ in 0..3 {
+        let Some(mut account) = api.get_opt(name).await? else { return Err(WriteError::Outdated) };
+        if write::has_finalizer(&account) || account.meta().deletion_timestamp.is_some() {
+            return Ok(());
+        }
+        match write::add_finalizer(api, &mut account).await {
+            Err(WriteError::Outdated) => {}
+            done => return done,
+        }
+    }
+    Err(WriteError::Outdated)
 }
 
 async fn pass<K: AccountResource, S: SignIn>(
@@ -124,13 +236,10 @@ async fn signed_in<K: AccountResource, S: SignIn>(
     root: &K,
 ) -> Result<(), Failure> {
     let engine = &context.engine;
-    let secret = root.secret().map(|name| ObjectKey {
-        kind: ReferenceKind::Secret,
-        namespace: root.secret_namespace(&engine.cluster),
-        name: name.to_owned(),
-    });
-    engine.dependents.refers(key, secret.iter().cloned());
-    secret.iter().for_each(|it| engine.watches.ensure(it));
+    let namespace = root.references_namespace(&engine.cluster);
+    let references: Vec<_> = root.references().iter().map(|it| it.within(&namespace)).collect();
+    engine.dependents.refers(key, references.iter().cloned());
+    references.iter().for_each(|it| engine.watches.ensure(it));
     let fetched = root.resolve(&engine.cluster).await.map_err(|error| match error {
         FetchError::Api(error) => Failure::Api(error),
         FetchError::Invalid(Invalid { reason, message }) => Failure::Known(Setback::new(reason, message)),
@@ -168,12 +277,11 @@ impl AccountResource for CloudAccount {
         self.status.as_ref()
     }
 
-    fn secret(&self) -> Option<&str> {
-        let auth = &self.spec.azure.as_ref()?.auth;
-        auth.client_secret.as_ref().map(|it| it.secret_ref.name.as_str())
+    fn references(&self) -> Vec<Reference> {
+        resolve::references(self)
     }
 
-    fn secret_namespace(&self, _: &Cluster) -> String {
+    fn references_namespace(&self, _: &Cluster) -> String {
         self.namespace().unwrap_or_default()
     }
 
@@ -193,12 +301,11 @@ impl AccountResource for ClusterCloudAccount {
         self.status.as_ref()
     }
 
-    fn secret(&self) -> Option<&str> {
-        let auth = &self.spec.azure.as_ref()?.auth;
-        auth.client_secret.as_ref().map(|it| it.secret_ref.name.as_str())
+    fn references(&self) -> Vec<Reference> {
+        resolve::cluster_references(self)
     }
 
-    fn secret_namespace(&self, cluster: &Cluster) -> String {
+    fn references_namespace(&self, cluster: &Cluster) -> String {
         cluster.operator_namespace().to_owned()
     }
 

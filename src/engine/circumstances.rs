@@ -49,10 +49,4 @@ impl Engine {
             chance: fastrand::f64(),
         }
     }
-
-    /// Forgets an object that is gone.
-    pub(super) fn forget(&self, key: &RootKey) {
-        self.dependents.forget(key);
-        self.memory.forget(key);
-    }
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::error::{CloudError, Then};
-use super::{Freshness, Goal, Next, Provider, Step};
+use super::{Facts, Freshness, Goal, Next, Provider, Step};
 use crate::api::reason::Reason;
 
 /// More calls than any provider needs to reach its goal from any state; one that needs more fights itself.
@@ -37,12 +37,14 @@ pub struct Setback {
     pub behind: bool,
     /// The step that failed, if one was made.
     pub attempt: Option<Attempt>,
+    /// What is to be recorded of the service all the same.
+    pub facts: Option<Box<Facts>>,
 }
 
 impl Setback {
     /// Found before anything was learned of the service.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), after: None, behind: false, attempt: None }
+        Self { reason, message: message.into(), after: None, behind: false, attempt: None, facts: None }
     }
 
     /// The same, of a service that was seen to differ from the wish, or not.
@@ -119,6 +121,10 @@ pub async fn converge<P: Provider>(
             Next::Done if from_read => return End::Settled(observed),
             Next::Done => continue,
             Next::Wait(time) => return End::Wait(time),
+            Next::Await { reason, message } => {
+                let facts = facts::<P>(goal, &observed).map(Box::new);
+                return End::Failed(Setback { behind: true, facts, ..Setback::new(reason, message) });
+            }
             Next::Stuck { reason, message } => {
                 return End::Failed(Setback::new(reason, message).seen(true, None));
             }
@@ -152,6 +158,14 @@ pub async fn converge<P: Provider>(
     let message = "the service did not come to the wanted state, however often it was written: \
                    look for another writer of the same object";
     End::Failed(Setback::new(Reason::Diverged, message).seen(behind, None))
+}
+
+/// What the status tells of an observation.
+pub fn facts<P: Provider>(goal: &Goal<P::Desired>, observed: &P::Observed) -> Option<Facts> {
+    match goal {
+        Goal::Present(desired) => P::facts(desired, observed),
+        Goal::Absent => None,
+    }
 }
 
 #[cfg(test)]

@@ -5,10 +5,10 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::source::ObjectKey;
+use crate::source::{ObjectKey, ReferenceKind};
 
 /// One resource of ours: its kind and place.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RootKey {
     /// The kind, as in manifests.
     pub kind: &'static str,
@@ -66,6 +66,17 @@ impl Dependents {
         }
     }
 
+    /// A resource that refers to the object: the first, if several do.
+    pub fn user(&self, key: &ObjectKey) -> Option<RootKey> {
+        self.lock().dependents.get(key)?.iter().min().cloned()
+    }
+
+    /// Has the controllers of these resources look at them.
+    pub fn wake(&self, roots: impl IntoIterator<Item = RootKey>) {
+        let index = self.lock();
+        roots.into_iter().for_each(|root| index.wake(root));
+    }
+
     /// Forgets a resource that is gone.
     pub fn forget(&self, root: &RootKey) {
         let index = &mut *self.lock();
@@ -82,9 +93,7 @@ impl Dependents {
             if version.is_some() && read == version {
                 continue;
             }
-            if let Some(queue) = index.queues.get(root.kind) {
-                let _ = queue.send(root.clone()); // fails only when that controller has ended
-            }
+            index.wake(root.clone());
         }
     }
 
@@ -99,7 +108,25 @@ impl Index {
             roots.remove(root);
             if roots.is_empty() {
                 self.dependents.remove(key);
+                self.unused(key);
             }
+        }
+    }
+
+    /// An account that nobody refers to any more may be let go.
+    fn unused(&self, key: &ObjectKey) {
+        let kind = match key.kind {
+            ReferenceKind::CloudAccount => "CloudAccount",
+            ReferenceKind::ClusterCloudAccount => "ClusterCloudAccount",
+            ReferenceKind::Secret | ReferenceKind::ConfigMap => return,
+            ReferenceKind::ServiceAccount | ReferenceKind::Namespace => return,
+        };
+        self.wake(RootKey { kind, namespace: key.namespace.clone(), name: key.name.clone() });
+    }
+
+    fn wake(&self, root: RootKey) {
+        if let Some(queue) = self.queues.get(root.kind) {
+            let _ = queue.send(root); // fails only when that controller has ended
         }
     }
 }
@@ -109,7 +136,6 @@ mod tests {
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
     use super::*;
-    use crate::source::ReferenceKind;
 
     fn secret(name: &str) -> ObjectKey {
         ObjectKey { kind: ReferenceKind::Secret, namespace: "ns".into(), name: name.into() }
@@ -147,5 +173,24 @@ mod tests {
         assert!(drain(&mut queue).is_empty());
         dependents.changed(&secret("t"), Some("1"));
         assert_eq!(drain(&mut queue), ["a"]);
+    }
+
+    #[test]
+    fn an_account_is_told_when_its_last_user_is_gone() {
+        let account =
+            ObjectKey { kind: ReferenceKind::CloudAccount, namespace: "ns".into(), name: "azure".into() };
+        let (sender, mut queue) = unbounded_channel();
+        let dependents = Dependents::default();
+        dependents.notify("CloudAccount", sender);
+        for name in ["b", "a"] {
+            dependents.refers(&root(name), [account.clone()]);
+        }
+        assert_eq!(dependents.user(&account), Some(root("a")));
+        dependents.forget(&root("a"));
+        assert_eq!(dependents.user(&account), Some(root("b")));
+        assert!(drain(&mut queue).is_empty());
+        dependents.refers(&root("b"), []);
+        assert_eq!(dependents.user(&account), None);
+        assert_eq!(drain(&mut queue), ["azure"]);
     }
 }

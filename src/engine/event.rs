@@ -11,6 +11,7 @@ use kube_runtime::events::{Event, EventType, Recorder, Reporter};
 use super::status::clip;
 use crate::api::FIELD_MANAGER;
 use crate::api::condition::{self, Condition, ConditionStatus, ConditionType};
+use crate::api::reason::Reason;
 
 /// The same reason is told of the same object at most once in this time.
 const QUIET: Duration = Duration::from_secs(600);
@@ -69,7 +70,8 @@ fn news(old: &[Condition], new: &[Condition]) -> Option<Event> {
         return None;
     }
     let working = condition::is_true(new, ConditionType::Reconciling);
-    let fine = ready.status == ConditionStatus::True || working;
+    let expiring = ready.reason == Reason::Expiring.to_string();
+    let fine = (ready.status == ConditionStatus::True && !expiring) || working;
     Some(Event {
         type_: if fine { EventType::Normal } else { EventType::Warning },
         reason: ready.reason.clone(),

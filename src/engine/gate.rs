@@ -65,6 +65,7 @@ fn with_intent<R: CertificateResource>(
     let around = engine.around(key, root, &outcome);
     let mut status = status::report(&old, &outcome, &around).status;
     let (step, content_hash) = (step.name().to_owned(), step.content_hash());
+    status.verification_code = None; // a code is used once
     status.intent = Some(Intent { step, content_hash, start_time: around.now });
     status
 }

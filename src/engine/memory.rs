@@ -37,7 +37,11 @@ impl Memory {
                 }
             }
             Outcome::Working { .. } => {}
-            Outcome::Settled(_) | Outcome::SignedIn | Outcome::Suspended | Outcome::Failed(_) => {
+            Outcome::Settled(_)
+            | Outcome::SignedIn
+            | Outcome::Suspended
+            | Outcome::StoodBack { .. }
+            | Outcome::Failed(_) => {
                 *track = Track { generation, ..Track::default() };
             }
         }

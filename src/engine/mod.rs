@@ -6,6 +6,7 @@
 pub mod account;
 pub mod backoff;
 mod circumstances;
+pub mod claims;
 pub mod clock;
 pub mod controller;
 pub mod converge;
@@ -14,9 +15,12 @@ pub mod dependents;
 pub mod error;
 pub mod event;
 mod gate;
+mod halt;
 pub mod memory;
 pub mod reconcile;
+mod rivalry;
 pub mod status;
+pub mod stock;
 pub mod write;
 
 use std::future::Future;
@@ -26,12 +30,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::Client;
 
-use crate::api::certificate::{CertificateResource, CertificateSummary, Remote};
+use crate::api::certificate::{CertificateResource, CertificateSummary, IssuedCode, Remote};
 use crate::api::reason::{Invalid, Reason};
 use crate::source::account::Account;
 use crate::source::cluster::Cluster;
+use crate::source::target::Target;
 use crate::source::watch::SourceWatches;
 use crate::source::{Fetched, Reference};
+use account::Accounts;
+use claims::Claims;
 use clock::Clock;
 use dependents::Dependents;
 use error::CloudError;
@@ -46,7 +53,11 @@ pub struct Engine {
     pub cluster: Cluster,
     /// Which resources refer to which objects.
     pub dependents: Arc<Dependents>,
-    /// What is remembered of them between passes.
+    /// Which resource each remote name belongs to.
+    pub claims: Claims,
+    /// The accounts as they were last read.
+    pub accounts: Accounts,
+    /// What is remembered of resources between passes.
     pub memory: Memory,
     /// Watches on what they refer to.
     pub watches: SourceWatches,
@@ -73,6 +84,13 @@ pub enum Next<S> {
     Step(S),
     /// Nothing yet: the service is at work.
     Wait(Duration),
+    /// Nothing, until somebody supplies what the observation asks for; it is recorded in the status.
+    Await {
+        /// The reason for the condition.
+        reason: Reason,
+        /// What is asked for.
+        message: String,
+    },
     /// Nothing, until somebody changes something.
     Stuck {
         /// The reason for the condition.
@@ -104,7 +122,7 @@ pub trait Step: Send + Sync {
     fn progress(&self) -> Reason;
 }
 
-/// What a settled observation says for the status.
+/// What an observation of our own object says for the status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// The remote object.
@@ -113,6 +131,8 @@ pub struct Facts {
     pub certificate: CertificateSummary,
     /// Whether the service holds it as verified; `None` where verification was not asked.
     pub verified: Option<bool>,
+    /// A code that waits for somebody's signature.
+    pub verification_code: Option<IssuedCode>,
 }
 
 /// One kind of certificate in one service.
@@ -128,6 +148,9 @@ pub trait Provider: Sized + Send + Sync + 'static {
     /// One call.
     type Step: Step;
 
+    /// The remote name that the resource is for. Pure; it never changes.
+    fn target(root: &Self::Root) -> Target;
+
     /// All Secrets and ConfigMaps that the resource refers to. Pure.
     fn references(root: &Self::Root) -> Vec<Reference>;
 
@@ -140,7 +163,7 @@ pub trait Provider: Sized + Send + Sync + 'static {
     /// What to do next. Pure.
     fn next(goal: &Goal<Self::Desired>, observed: &Self::Observed) -> Next<Self::Step>;
 
-    /// What the status tells of an observation that is as desired. Pure.
+    /// What the status tells of an observation that is as desired, or that waits for somebody. Pure.
     fn facts(desired: &Self::Desired, observed: &Self::Observed) -> Option<Facts>;
 
     /// The service that the resource names, reached with that account.

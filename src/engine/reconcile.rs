@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use kube::{Api, Resource, ResourceExt};
 
+use super::claims::Standing;
 use super::converge::{End, Setback, converge};
 use super::deletion::{self, Removal};
 use super::dependents::RootKey;
-use super::error::CloudError;
 use super::gate::Recording;
+use super::halt::{self, Halt};
 use super::status::{self, Outcome};
-use super::write::{self, WriteError};
-use super::{Engine, Facts, Goal, Provider, Unusable};
+use super::{Engine, Goal, Provider, write};
 use crate::api::SYNC_REQUESTED;
 use crate::api::certificate::{CertificateResource, ManagementPolicy};
 use crate::api::condition::{self, ConditionType};
-use crate::api::reason::{Class, Invalid, Reason};
+use crate::api::reason::{Invalid, Reason};
 use crate::source::account::Account;
 use crate::source::cluster::FetchError;
 use crate::source::{Fetched, ObjectKey, Reference};
@@ -32,48 +32,6 @@ pub struct Context<P: Provider> {
     pub cloud: Arc<P::Cloud>,
 }
 
-/// Why a pass ended before it could converge.
-enum Halt {
-    Invalid(Invalid),
-    Cloud(CloudError),
-    Api(kube::Error),
-    /// The resource changed meanwhile: start over.
-    Outdated,
-}
-
-impl From<Invalid> for Halt {
-    fn from(invalid: Invalid) -> Self {
-        Self::Invalid(invalid)
-    }
-}
-
-impl From<FetchError> for Halt {
-    fn from(error: FetchError) -> Self {
-        match error {
-            FetchError::Invalid(invalid) => Self::Invalid(invalid),
-            FetchError::Api(error) => Self::Api(error),
-        }
-    }
-}
-
-impl From<Unusable> for Halt {
-    fn from(error: Unusable) -> Self {
-        match error {
-            Unusable::Invalid(invalid) => Self::Invalid(invalid),
-            Unusable::Cloud(error) => Self::Cloud(error),
-        }
-    }
-}
-
-impl From<WriteError> for Halt {
-    fn from(error: WriteError) -> Self {
-        match error {
-            WriteError::Outdated => Self::Outdated,
-            WriteError::Api(error) => Self::Api(error),
-        }
-    }
-}
-
 /// Looks at one resource and does what is due. Gives the time of the next pass, or nothing when it is gone.
 pub async fn reconcile<P: Provider>(context: &Context<P>, key: &RootKey) -> Option<Duration> {
     let api = Api::<P::Root>::namespaced(context.engine.client.clone(), &key.namespace);
@@ -86,11 +44,12 @@ pub async fn reconcile<P: Provider>(context: &Context<P>, key: &RootKey) -> Opti
         }
         Err(error) => return Some(context.again(key, &error)),
     };
+    let standing = context.engine.claim(key, P::target(&root), &root);
     let pass = Pass { context, api, key };
     let due = if root.meta().deletion_timestamp.is_some() {
-        pass.remove(&mut root).await
+        pass.remove(&mut root, &standing).await
     } else {
-        pass.keep(&mut root).await
+        pass.keep(&mut root, &standing).await
     };
     match due {
         Ok(due) => due,
@@ -108,32 +67,47 @@ impl<P: Provider> Context<P> {
     }
 }
 
-struct Pass<'a, P: Provider> {
-    context: &'a Context<P>,
-    api: Api<P::Root>,
-    key: &'a RootKey,
+pub(super) struct Pass<'a, P: Provider> {
+    pub(super) context: &'a Context<P>,
+    pub(super) api: Api<P::Root>,
+    pub(super) key: &'a RootKey,
 }
 
 impl<P: Provider> Pass<'_, P> {
     /// Keeps the certificate in the service equal to the spec.
-    async fn keep(&self, root: &mut P::Root) -> Result<Option<Duration>, Halt> {
+    async fn keep(&self, root: &mut P::Root, standing: &Standing) -> Result<Option<Duration>, Halt> {
         self.first_look(root).await?;
         if root.common().management_policy == Some(ManagementPolicy::Suspend) {
             return self.report(root, &Outcome::Suspended).await.map(Some);
         }
-        let outcome = match self.wish(root).await {
-            Ok((provider, desired)) => {
-                let goal = Goal::Present(desired);
-                match self.converge(&provider, root, &goal).await {
-                    End::Settled(observed) => settled::<P>(&goal, &observed)?,
-                    end => unsettled(end)?,
-                }
+        let had_record = records(root);
+        let outcome = match standing {
+            Standing::Rival { holder } => self.stand_back(holder).await?,
+            Standing::Holder { rivals } => {
+                self.inherit(root, rivals).await?;
+                self.enforce(root).await?
             }
-            Err(halt) => failed(halt)?,
         };
         let due = self.report(root, &outcome).await?;
         self.align_finalizer(root).await?;
+        if let Standing::Holder { rivals } = standing
+            && !had_record
+            && records(root)
+        {
+            self.context.engine.dependents.wake(rivals.iter().cloned());
+        }
         Ok(Some(due))
+    }
+
+    async fn enforce(&self, root: &mut P::Root) -> Result<Outcome, Halt> {
+        match self.wish(root).await {
+            Ok((provider, desired)) => {
+                let goal = Goal::Present(desired);
+                let end = self.converge(&provider, root, &goal).await;
+                halt::ended::<P>(&goal, end)
+            }
+            Err(why) => halt::halted(why),
+        }
     }
 
     /// The policy, or how we came to own the certificate, may have changed since the finalizer was last looked at.
@@ -165,17 +139,14 @@ impl<P: Provider> Pass<'_, P> {
         self.watch(root, &references);
         let found = self.fetch(&references).await?;
         let desired = P::desired(root, &found, self.context.engine.clock.now())?;
-        let account = self.account(root).await?;
-        let provider = P::connect(&self.context.cloud, &account, root, &self.context.engine.clock).await?;
-        Ok((provider, desired))
+        Ok((self.reach(root).await?, desired))
     }
 
     /// From here on a change of anything that the resource refers to starts a new pass.
     fn watch(&self, root: &P::Root, references: &[Reference]) {
         let engine = &self.context.engine;
-        let account = super::account::reference(&root.common().account_ref);
-        let keys: Vec<_> =
-            references.iter().chain([&account]).map(|it| it.within(&self.key.namespace)).collect();
+        let access = super::account::access(&root.common().account_ref, &self.key.namespace);
+        let keys: Vec<_> = references.iter().map(|it| it.within(&self.key.namespace)).chain(access).collect();
         engine.dependents.refers(self.key, keys.iter().cloned());
         keys.iter().for_each(|key| engine.watches.ensure(key));
     }
@@ -186,11 +157,51 @@ impl<P: Provider> Pass<'_, P> {
         Ok(found)
     }
 
-    async fn account(&self, root: &P::Root) -> Result<Account, Halt> {
+    /// The account, if it may be used for what the resource is pointed at.
+    async fn account(&self, root: &P::Root) -> Result<Arc<Account>, Halt> {
+        let engine = &self.context.engine;
         let account_ref = &root.common().account_ref;
-        let fetched = self.context.engine.cluster.account(&self.key.namespace, account_ref).await?;
+        let key = super::account::reference(account_ref).within(&self.key.namespace);
+        let fetched = match engine.cluster.account(&self.key.namespace, account_ref).await {
+            Ok(fetched) => fetched,
+            Err(FetchError::Invalid(invalid)) => return self.last_known_account(root, &key, invalid).await,
+            Err(error) => return Err(error.into()),
+        };
         self.has_read(&fetched.versions);
-        Ok(fetched.account)
+        let target = P::target(root);
+        if !fetched.account.allows(&target) {
+            let display = &fetched.account.id.display;
+            let message =
+                format!("`spec.allowedTargets` of {display} does not cover `{target}`: add it there");
+            return Err(Invalid::new(Reason::AccountNotAllowed, message).into());
+        }
+        if !fetched.held {
+            super::account::hold(&engine.client, &key).await?;
+        }
+        Ok(engine.accounts.keep(key, fetched.account))
+    }
+
+    /// When a namespace is deleted, an account's Secret goes before the resources that need it. What was read of it
+    /// last serves to delete their certificates.
+    async fn last_known_account(
+        &self,
+        root: &P::Root,
+        key: &ObjectKey,
+        invalid: Invalid,
+    ) -> Result<Arc<Account>, Halt> {
+        let gone = matches!(
+            invalid.reason,
+            Reason::SecretNotFound | Reason::SecretKeyMissing | Reason::SourcesNotGranted
+        );
+        let engine = &self.context.engine;
+        if gone
+            && root.meta().deletion_timestamp.is_some()
+            && let Some(account) = engine.accounts.last(key)
+            && engine.cluster.is_terminating(&self.key.namespace).await?
+        {
+            return Ok(account);
+        }
+        Err(invalid.into())
     }
 
     fn has_read(&self, versions: &[(ObjectKey, String)]) {
@@ -207,11 +218,15 @@ impl<P: Provider> Pass<'_, P> {
     }
 
     /// Removes the certificate from the service, then lets the resource go.
-    async fn remove(&self, root: &mut P::Root) -> Result<Option<Duration>, Halt> {
+    async fn remove(&self, root: &mut P::Root, standing: &Standing) -> Result<Option<Duration>, Halt> {
         if !write::has_finalizer(root) {
             return Ok(None);
         }
         match deletion::removal(root) {
+            Removal::Delete if self.is_anothers(standing).await? => {
+                write::release(&self.api, root).await?;
+                return Ok(None);
+            }
             Removal::Delete => {}
             Removal::LetGo => {
                 write::release(&self.api, root).await?;
@@ -225,23 +240,24 @@ impl<P: Provider> Pass<'_, P> {
             }
         }
         self.watch(root, &[]);
-        let connected = async {
-            let account = self.account(root).await?;
-            P::connect(&self.context.cloud, &account, root, &self.context.engine.clock)
-                .await
-                .map_err(Halt::from)
-        };
-        let outcome = match connected.await {
+        let outcome = match self.reach(root).await {
             Ok(provider) => match self.converge(&provider, root, &Goal::Absent).await {
                 End::Settled(_) => {
                     write::release(&self.api, root).await?;
                     return Ok(None);
                 }
-                end => unsettled(end)?,
+                end => halt::ended::<P>(&Goal::Absent, end)?,
             },
-            Err(halt) => failed(halt)?,
+            Err(why) => halt::halted(why)?,
         };
-        self.report(root, &blocked(outcome)).await.map(Some)
+        self.report(root, &halt::blocked(outcome)).await.map(Some)
+    }
+
+    /// The service that the resource names, reached with its account.
+    async fn reach(&self, root: &P::Root) -> Result<P, Halt> {
+        let account = self.account(root).await?;
+        let connected = P::connect(&self.context.cloud, &account, root, &self.context.engine.clock).await;
+        connected.map_err(Halt::from)
     }
 
     /// Writes the status if the outcome changes it, announces what is new, and gives the time of the next pass.
@@ -258,52 +274,13 @@ impl<P: Provider> Pass<'_, P> {
     }
 }
 
+/// Whether something is recorded of a remote object.
+pub(super) fn records<R: CertificateResource>(root: &R) -> bool {
+    root.status().is_some_and(|it| it.remote.is_some())
+}
+
 /// The sync request on the object, as far as the status has room for it.
 fn sync_request<R: CertificateResource>(root: &R) -> Option<String> {
     let value = root.annotations().get(SYNC_REQUESTED)?;
     Some(value.chars().filter(|it| !it.is_control()).take(64).collect())
-}
-
-fn settled<P: Provider>(goal: &Goal<P::Desired>, observed: &P::Observed) -> Result<Outcome, Halt> {
-    let facts: Option<Facts> = match goal {
-        Goal::Present(desired) => P::facts(desired, observed),
-        Goal::Absent => None,
-    };
-    facts.map(Outcome::Settled).ok_or(Halt::Outdated)
-}
-
-fn unsettled<O>(end: End<O>) -> Result<Outcome, Halt> {
-    match end {
-        End::Wait(wait) => Ok(Outcome::Working {
-            reason: Reason::Updating,
-            message: "the service is at work".to_owned(),
-            wait,
-        }),
-        End::Failed(setback) => Ok(Outcome::Failed(setback)),
-        End::Outdated | End::Settled(_) => Err(Halt::Outdated),
-    }
-}
-
-fn failed(halt: Halt) -> Result<Outcome, Halt> {
-    match halt {
-        Halt::Invalid(Invalid { reason, message }) => Ok(Outcome::Failed(Setback::new(reason, message))),
-        Halt::Cloud(error) => Ok(Outcome::Failed(error.into())),
-        Halt::Api(_) | Halt::Outdated => Err(halt),
-    }
-}
-
-/// What keeps a deletion from going on needs somebody, and says how to end it without the service.
-fn blocked(outcome: Outcome) -> Outcome {
-    match outcome {
-        Outcome::Failed(Setback { reason, message, after, behind, attempt })
-            if matches!(reason.class(), Class::Missing | Class::User | Class::Grant) =>
-        {
-            let message = format!(
-                "cannot delete the remote certificate: {reason}: {message}. To leave it there, set \
-                 `spec.deletionPolicy` to 'Retain'"
-            );
-            Outcome::Failed(Setback { reason: Reason::DeletionBlocked, message, after, behind, attempt })
-        }
-        other => other,
-    }
 }

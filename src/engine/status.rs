@@ -22,6 +22,9 @@ const GRACE: SignedDuration = SignedDuration::from_mins(5);
 /// How long a stalled object waits before it is looked at again without a change: never "never again".
 const SLOW_CHECK: Duration = Duration::from_secs(15 * 60);
 
+/// How long a newly refused object waits for its first retry.
+const FIRST_TRY: Duration = Duration::from_secs(30);
+
 /// How many resync periods may fail before a good state counts as unknown.
 const MISSED_RESYNCS: u32 = 2;
 
@@ -34,6 +37,13 @@ pub enum Outcome {
     SignedIn,
     /// Nothing was looked at, as the spec asks.
     Suspended,
+    /// The remote name belongs to another resource.
+    StoodBack {
+        /// Whose it is, and what to do.
+        message: String,
+        /// Whether what this resource recorded of the name no longer holds.
+        void: bool,
+    },
     /// Work goes on; look again after that time.
     Working {
         /// What is going on.
@@ -83,13 +93,10 @@ pub fn report(old: &CertificateStatus, outcome: &Outcome, around: &Circumstances
     let mut status = old.clone();
     match outcome {
         Outcome::Settled(facts) => {
-            status.certificate = Some(facts.certificate.clone());
-            status.remote = Some(facts.remote.clone());
-            status.renewal_time = Some(renewal_time(facts, around));
-            status.intent = None;
-            status.refused = None;
-            status.planned_write = None;
+            record(&mut status, facts, around);
+            (status.refused, status.planned_write) = (None, None);
         }
+        Outcome::Failed(Setback { facts: Some(facts), .. }) => record(&mut status, facts, around),
         Outcome::Failed(Setback { reason: Reason::DriftDetected, attempt: Some(attempt), .. }) => {
             status.planned_write = Some(attempt.name.to_owned());
         }
@@ -103,7 +110,20 @@ pub fn report(old: &CertificateStatus, outcome: &Outcome, around: &Circumstances
                 message: clip(message),
             });
         }
-        Outcome::Failed(_) | Outcome::Working { .. } | Outcome::SignedIn | Outcome::Suspended => {}
+        Outcome::StoodBack { void: true, .. } => {
+            let CertificateStatus { observed_generation, conditions, last_handled_sync_request, .. } = status;
+            status = CertificateStatus {
+                observed_generation,
+                conditions,
+                last_handled_sync_request,
+                ..CertificateStatus::default()
+            };
+        }
+        Outcome::Failed(_)
+        | Outcome::Working { .. }
+        | Outcome::SignedIn
+        | Outcome::Suspended
+        | Outcome::StoodBack { void: false, .. } => {}
     }
     if !(verdict.keeps_a_good_state && is_steady(&old.conditions, old.observed_generation, around)) {
         status.conditions = conditions(&old.conditions, &verdict, around);
@@ -111,6 +131,16 @@ pub fn report(old: &CertificateStatus, outcome: &Outcome, around: &Circumstances
     }
     let requeue = requeue(&verdict, outcome, &status.conditions, around);
     Report { status, requeue }
+}
+
+/// What is known of the remote object. What was about to be written is settled by that.
+fn record(status: &mut CertificateStatus, facts: &Facts, around: &Circumstances) {
+    let Facts { remote, certificate, verified: _, verification_code } = facts;
+    status.certificate = Some(certificate.clone());
+    status.remote = Some(remote.clone());
+    status.renewal_time = Some(renewal_time(facts, around));
+    status.verification_code.clone_from(verification_code);
+    status.intent = None;
 }
 
 /// The same table for accounts, which have no remote object: Ready alone, Reconciling and Stalled.
@@ -164,6 +194,15 @@ fn verdict(old: &[Condition], outcome: &Outcome, around: &Circumstances) -> Verd
             verified: condition::find(old, ConditionType::Verified).map(|it| it.status),
             keeps_a_good_state: false,
         },
+        Outcome::StoodBack { message, .. } => Verdict {
+            reason: Reason::NameConflict,
+            message: message.clone(),
+            class: Reason::NameConflict.class(),
+            ready: False,
+            synced: Some(Unknown),
+            verified: None,
+            keeps_a_good_state: false,
+        },
         Outcome::Working { reason, message, .. } => Verdict {
             reason: *reason,
             message: message.clone(),
@@ -173,7 +212,7 @@ fn verdict(old: &[Condition], outcome: &Outcome, around: &Circumstances) -> Verd
             verified: None,
             keeps_a_good_state: false,
         },
-        Outcome::Failed(Setback { reason, message, behind, .. }) => {
+        Outcome::Failed(Setback { reason, message, behind, facts, .. }) => {
             let class = reason.class();
             let blind = class == Class::Transient && !behind;
             Verdict {
@@ -182,7 +221,10 @@ fn verdict(old: &[Condition], outcome: &Outcome, around: &Circumstances) -> Verd
                 class,
                 ready: if blind { Unknown } else { False },
                 synced: Some(if *behind { False } else { Unknown }),
-                verified: (*reason == Reason::ProofRejected).then_some(False),
+                verified: match facts {
+                    Some(facts) => facts.verified.map(ConditionStatus::from),
+                    None => (*reason == Reason::ProofRejected).then_some(False),
+                },
                 keeps_a_good_state: blind,
             }
         }
@@ -309,8 +351,18 @@ fn requeue(
         (Class::Missing, _) if !condition::is_true(conditions, ConditionType::Stalled) => {
             until(end_of_grace(conditions, around.now), around.now)
         }
+        (Class::Grant, _) if verdict.reason == Reason::AccessDenied => {
+            backoff::jittered(until_next_try(conditions, around.now), around.chance)
+        }
         _ => backoff::jittered(SLOW_CHECK, around.chance),
     }
+}
+
+/// A role that was just assigned takes minutes to work: an object that was just refused is tried after half a minute,
+/// then each time after as long as it has been refused.
+fn until_next_try(conditions: &[Condition], now: Timestamp) -> Duration {
+    let since = condition::find(conditions, ConditionType::Stalled).map_or(now, |it| it.last_transition_time);
+    Duration::try_from(now.duration_since(since)).unwrap_or_default().clamp(FIRST_TRY, SLOW_CHECK)
 }
 
 /// The time from now until then, at least a second.

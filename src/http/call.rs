@@ -97,6 +97,7 @@ pub(super) struct Plan {
     pub(super) headers: HeaderMap,
     pub(super) body: Option<Zeroizing<Vec<u8>>>,
     pub(super) limit: Limit,
+    scheme: &'static str,
     host: String,
     port: u16,
     path: String,
@@ -217,6 +218,7 @@ impl Call {
             method: self.method.into(),
             headers,
             limit: self.limit,
+            scheme: self.endpoint.scheme().text(),
             host: self.endpoint.host().to_string(),
             port: self.endpoint.port(),
             path,
@@ -248,7 +250,7 @@ impl Call {
 impl Plan {
     /// Whether a URL is, part by part, the one that was planned.
     pub(super) fn describes(&self, url: &Url) -> bool {
-        url.scheme() == "https"
+        url.scheme() == self.scheme
             && url.username().is_empty()
             && url.password().is_none()
             && url.host_str() == Some(&self.host)

@@ -1,15 +1,27 @@
-//! Where a call goes: an https origin, parsed once and compared ever after. One strict parser of our own, so that no
+//! Where a call goes: an origin, parsed once and compared ever after. One strict parser of our own, so that no
 //! text means one host to the check and another to the connection.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// An https origin: a host and a port, and nothing else.
+/// An origin: a host and a port, and nothing else. Https, but for the one that machines have for themselves.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
+    scheme: Scheme,
     host: Host,
     port: u16,
 }
+
+/// How an endpoint is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Scheme {
+    Https,
+    /// Only for the instance metadata service.
+    Http,
+}
+
+/// The address of the instance metadata service (Azure, AWS and others: the same).
+pub(super) const INSTANCE_METADATA: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
 
 /// A host as it stands in an [`Endpoint`]: lower-case name, or an address in its canonical form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -59,7 +71,16 @@ impl Endpoint {
                 None => (named(authority)?, None),
             },
         };
-        Ok(Self { host, port: port.map_or(Ok(443), number)? })
+        Ok(Self { scheme: Scheme::Https, host, port: port.map_or(Ok(443), number)? })
+    }
+
+    /// The machine's own instance metadata service. It speaks plain HTTP; the machine's virtual network carries it.
+    pub fn instance_metadata() -> Self {
+        Self { scheme: Scheme::Http, host: Host::Address(INSTANCE_METADATA), port: 80 }
+    }
+
+    pub(super) fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     pub(super) fn host(&self) -> &Host {
@@ -74,11 +95,27 @@ impl Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "https://{}", self.host)?;
-        if self.port != 443 {
+        write!(f, "{}://{}", self.scheme.text(), self.host)?;
+        if self.port != self.scheme.port() {
             write!(f, ":{}", self.port)?;
         }
         Ok(())
+    }
+}
+
+impl Scheme {
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::Https => "https",
+            Self::Http => "http",
+        }
+    }
+
+    fn port(self) -> u16 {
+        match self {
+            Self::Https => 443,
+            Self::Http => 80,
+        }
     }
 }
 
@@ -140,6 +177,12 @@ mod tests {
         for (text, origin) in table {
             assert_eq!(Endpoint::parse(text).map(|e| e.to_string()), Ok(origin.to_owned()), "{text}");
         }
+    }
+
+    #[test]
+    fn only_the_instance_metadata_service_is_spoken_to_in_the_clear() {
+        assert_eq!(Endpoint::instance_metadata().to_string(), "http://169.254.169.254");
+        assert_eq!(Endpoint::parse("http://169.254.169.254"), Err(BadEndpoint::NotHttps));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The one HTTP client to clouds: limits, trust and the check of what is sent where. It knows no provider.
 //!
-//! It speaks HTTP/1.1 over TLS 1.2 or later, follows no redirect, repeats nothing, keeps no cookies, uses no proxy from
-//! the environment, and never sleeps. Each answer, whatever its status, is the caller's to judge.
+//! It speaks HTTP/1.1 over TLS 1.2 or later, and in the clear only to the machine's own metadata service. It follows no
+//! redirect, repeats nothing, keeps no cookies, uses no proxy from the environment, and never sleeps. Each answer, whatever its status, is the caller's to judge.
 
 mod answer;
 mod call;
@@ -18,8 +18,8 @@ use reqwest::{Certificate, Client, Request, redirect, retry, tls};
 
 pub use answer::{Answer, Unreadable};
 pub use call::{Body, Call, Limit, Method};
-use endpoint::Host;
 pub use endpoint::{BadEndpoint, Endpoint};
+use endpoint::{Host, Scheme};
 pub use error::{Distrust, HttpError, NoConnection, Refusal};
 use resolver::{Reach, Resolver};
 pub use retry_after::{LONGEST_WAIT, retry_after};
@@ -65,6 +65,11 @@ impl Trust {
         Self { roots: Vec::new(), reach: Reach::Clouds }
     }
 
+    /// For the machine's own instance metadata service: plain HTTP, to its one address.
+    pub fn instance_metadata() -> Self {
+        Self { roots: Vec::new(), reach: Reach::InstanceMetadata }
+    }
+
     /// The platform's CAs and those of an administrator, whose own endpoints may stand at loopback too.
     pub fn administrator(ca_bundle: Option<&str>) -> Result<Self, TrustError> {
         let roots = match ca_bundle {
@@ -83,7 +88,7 @@ impl Http {
     /// A client with this trust. Reads the platform's CA certificates.
     pub fn new(trust: &Trust) -> Result<Self, TrustError> {
         let client = Client::builder()
-            .https_only(true)
+            .https_only(trust.reach != Reach::InstanceMetadata)
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .no_proxy()
@@ -107,6 +112,9 @@ impl Http {
             && !self.reach.allows(*address)
         {
             return Err(Refusal::Address.into()); // the resolver sees names only
+        }
+        if (call.endpoint().scheme() == Scheme::Http) != (self.reach == Reach::InstanceMetadata) {
+            return Err(Refusal::Address.into());
         }
         let plan = call.plan()?;
         let mut request = Request::new(plan.method.clone(), plan.url.clone());

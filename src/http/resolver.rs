@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::endpoint::INSTANCE_METADATA;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// Resolves through the system, except names under `.localhost`, and lets through only addresses that may be dialled.
@@ -17,6 +18,8 @@ pub(super) enum Reach {
     Clouds,
     /// Loopback as well: an administrator's own endpoints.
     Loopback,
+    /// The instance metadata service alone.
+    InstanceMetadata,
 }
 
 /// A name has an address that may not be dialled.
@@ -46,6 +49,9 @@ impl Resolve for Resolver {
 impl Reach {
     /// Whether the address may be dialled.
     pub(super) fn allows(self, address: IpAddr) -> bool {
+        if self == Self::InstanceMetadata {
+            return address == INSTANCE_METADATA;
+        }
         let v4 = match address {
             IpAddr::V4(v4) => Some(v4),
             IpAddr::V6(v6) => embedded(v6),
@@ -121,6 +127,7 @@ mod tests {
             let address: IpAddr = text.parse().unwrap();
             assert_eq!(Reach::Clouds.allows(address), clouds, "{text}");
             assert_eq!(Reach::Loopback.allows(address), own, "{text}");
+            assert_eq!(Reach::InstanceMetadata.allows(address), text == "169.254.169.254", "{text}");
         }
     }
 

@@ -15,7 +15,7 @@ use crate::engine::account::SignIn;
 use crate::engine::controller::{self, kind_of};
 use crate::engine::error::CloudError;
 use crate::engine::reconcile::{self, Context};
-use crate::engine::{Engine, Provider};
+use crate::engine::{Engine, Provider, stock};
 use crate::source::account::{Account, Cloud};
 use azure::Azure;
 use azure::iot_hub::IotHub;
@@ -39,6 +39,8 @@ pub trait Registered: Send + Sync {
     fn definition(&self) -> CustomResourceDefinition;
     /// What is wrong with a manifest beyond its schema, as far as can be told without the cluster.
     fn check(&self, manifest: serde_json::Value) -> Result<(), Invalid>;
+    /// Takes note of what there is of the kind, before the first pass.
+    fn take_stock<'a>(&self, engine: &'a Engine) -> BoxFuture<'a, ()>;
     /// Serves the kind until told to stop.
     fn run(&self, engine: Arc<Engine>, clouds: &Clouds, stop: CancellationToken) -> BoxFuture<'static, ()>;
 }
@@ -65,6 +67,10 @@ where
             )
         })?;
         P::check(&root)
+    }
+
+    fn take_stock<'a>(&self, engine: &'a Engine) -> BoxFuture<'a, ()> {
+        Box::pin(stock::take::<P>(engine))
     }
 
     fn run(&self, engine: Arc<Engine>, clouds: &Clouds, stop: CancellationToken) -> BoxFuture<'static, ()> {

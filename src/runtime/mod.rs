@@ -2,6 +2,7 @@
 
 mod process;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::account::{CloudAccount, ClusterCloudAccount};
 use crate::engine::Engine;
-use crate::engine::account::{self, AccountResource};
+use crate::engine::account::{self, AccountResource, Accounts};
+use crate::engine::claims::Claims;
 use crate::engine::clock::Clock;
 use crate::engine::controller;
 use crate::engine::dependents::Dependents;
@@ -36,26 +38,38 @@ pub enum LogFormat {
     Text,
 }
 
+/// Who the operator is.
+pub struct Identity {
+    /// The ServiceAccount that it runs as.
+    pub service_account: ServiceAccount,
+    /// File with a token of it for exchange in a cloud.
+    pub token_file: PathBuf,
+}
+
 /// Runs the operator until SIGTERM or SIGINT.
-pub fn run(operator: ServiceAccount, log_format: LogFormat, log_filter: &str) -> Result<()> {
+pub fn run(identity: Identity, log_format: LogFormat, log_filter: &str) -> Result<()> {
     process::log(log_format, log_filter)?;
     process::harden()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("the asynchronous runtime cannot be started")?;
-    let ended = runtime.block_on(serve(operator));
+    let ended = runtime.block_on(serve(identity));
     runtime.shutdown_timeout(Duration::from_secs(1)); // whatever hangs
     ended
 }
 
-async fn serve(operator: ServiceAccount) -> Result<()> {
+async fn serve(identity: Identity) -> Result<()> {
     let stop = CancellationToken::new();
     process::cancel_on_signal(stop.clone())?;
     let client = client().await?;
-    let engine = Arc::new(engine(client, operator));
+    let engine = Arc::new(engine(client, identity));
     let clouds = Arc::new(Clouds::default());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "certferry runs");
+    tokio::select! {
+        _ = join_all(providers::all().map(|it| it.take_stock(&engine))) => {}
+        () = stop.cancelled() => return Ok(()),
+    }
 
     let mut controllers: Vec<BoxFuture<'static, ()>> = vec![
         accounts::<CloudAccount>(&engine, &clouds, &stop),
@@ -85,7 +99,7 @@ async fn client() -> Result<Client> {
     Client::try_from(config).context("the Kubernetes configuration cannot be used")
 }
 
-fn engine(client: Client, operator: ServiceAccount) -> Engine {
+fn engine(client: Client, identity: Identity) -> Engine {
     let (sender, mut changes) = unbounded_channel::<Change>();
     let dependents = Arc::new(Dependents::default());
     let told = dependents.clone();
@@ -95,10 +109,12 @@ fn engine(client: Client, operator: ServiceAccount) -> Engine {
         }
     });
     Engine {
-        cluster: Cluster::new(client.clone(), operator),
+        cluster: Cluster::new(client.clone(), identity.service_account, identity.token_file),
         watches: SourceWatches::new(client.clone(), sender),
         events: Events::new(client.clone(), process::hostname()),
         dependents,
+        claims: Claims::default(),
+        accounts: Accounts::default(),
         memory: Memory::default(),
         clock: Clock::system(),
         client,

@@ -2,12 +2,24 @@
 
 use zeroize::Zeroizing;
 
+use super::assertion::Assertion;
+use super::target::Target;
+
 /// A resolved account: the resource checked and parsed, its Secret read.
 pub struct Account {
     /// Which account this is; also the key under which its credential is shared.
     pub id: AccountId,
     /// The cloud it signs in to.
     pub cloud: Cloud,
+    /// Globs over what resources may be pointed at through it; all unless set.
+    pub allowed_targets: Option<Vec<String>>,
+}
+
+impl Account {
+    /// Whether a resource may be pointed there through this account.
+    pub fn allows(&self, target: &Target) -> bool {
+        self.allowed_targets.as_ref().is_none_or(|globs| globs.iter().any(|glob| target.is_covered_by(glob)))
+    }
 }
 
 /// The identity of an account object. A recreated account has another `uid`.
@@ -47,6 +59,17 @@ pub enum AzureEnvironment {
     Custom(AzureEndpoints),
 }
 
+impl AzureEnvironment {
+    /// The audience that Entra wants in a Kubernetes token that is exchanged there.
+    pub fn exchange_audience(&self) -> &'static str {
+        match self {
+            Self::Public | Self::Custom(_) => "api://AzureADTokenExchange",
+            Self::UsGovernment => "api://AzureADTokenExchangeUSGov",
+            Self::China => "api://AzureADTokenExchangeChina",
+        }
+    }
+}
+
 /// Endpoints of a custom cloud.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AzureEndpoints {
@@ -56,6 +79,8 @@ pub struct AzureEndpoints {
     pub resource_manager: String,
     /// Scope to ask of the authority for Resource Manager.
     pub resource_manager_scope: String,
+    /// Base URL of what answers in place of the instance metadata service, `https://host[:port]`.
+    pub instance_metadata: Option<String>,
     /// Further CA certificates (PEM) that these endpoints' certificates may chain to.
     pub ca_bundle: Option<String>,
 }
@@ -68,5 +93,17 @@ pub enum AzureIdentity {
         client_id: String,
         /// The secret's value.
         secret: Zeroizing<String>,
+    },
+    /// An application, or a user-assigned identity, that trusts a Kubernetes ServiceAccount.
+    Federated {
+        /// The application (client) id, a UUID.
+        client_id: String,
+        /// The ServiceAccount's token.
+        assertion: Assertion,
+    },
+    /// The identity that Azure gave to the machine that the operator runs on.
+    Managed {
+        /// The client id of a user-assigned one.
+        client_id: Option<String>,
     },
 }

@@ -1,17 +1,13 @@
 //! Reads from the cluster on behalf of a resource. Every read names its namespace; there is no other way in.
 
+use std::path::{Path, PathBuf};
+
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{Api, Client, ResourceExt};
-use zeroize::Zeroizing;
 
-use super::account::{
-    Account, AccountId, AzureAccount, AzureEndpoints, AzureEnvironment, AzureIdentity, Cloud,
-};
+use super::account::Account;
 use super::{Data, Fetched, ObjectKey, Reference, ReferenceKind};
-use crate::api::account::{
-    AllowedNamespaces, AzureCloud, ClientSecret, CloudAccount, ClusterAzure, ClusterAzureCloud,
-    ClusterCloudAccount,
-};
+use crate::api::account::{AllowedNamespaces, CloudAccount, ClusterCloudAccount};
 use crate::api::certificate::{AccountKind, AccountRef};
 use crate::api::reason::{Invalid, Reason};
 
@@ -32,6 +28,8 @@ pub struct Cluster {
     client: Client,
     /// Who the operator is, for the command that grants it something.
     operator: ServiceAccount,
+    /// Where the operator's own token for exchange is, if it was given one.
+    token_file: PathBuf,
 }
 
 /// The ServiceAccount that the operator runs as.
@@ -49,12 +47,14 @@ pub struct FetchedAccount {
     pub account: Account,
     /// What was read, and its `resourceVersion`.
     pub versions: Vec<(ObjectKey, String)>,
+    /// Whether it stays, or goes, without our finalizer being put on it now.
+    pub held: bool,
 }
 
 impl Cluster {
     /// Reads with this client, as this ServiceAccount.
-    pub fn new(client: Client, operator: ServiceAccount) -> Self {
-        Self { client, operator }
+    pub fn new(client: Client, operator: ServiceAccount, token_file: PathBuf) -> Self {
+        Self { client, operator, token_file }
     }
 
     /// The namespace that holds the Secrets of ClusterCloudAccounts.
@@ -62,17 +62,37 @@ impl Cluster {
         &self.operator.namespace
     }
 
-    /// Reads Secrets and ConfigMaps of one namespace. The first that is missing ends it.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(super) fn operator(&self) -> &ServiceAccount {
+        &self.operator
+    }
+
+    pub(super) fn token_file(&self) -> &Path {
+        &self.token_file
+    }
+
+    /// Reads Secrets and ConfigMaps of one namespace. The first that is missing and not optional ends it.
     pub async fn fetch(&self, namespace: &str, references: &[Reference]) -> Result<Fetched, FetchError> {
         let mut found = Fetched::default();
         for reference in references {
-            let (version, data) = match reference.kind {
-                ReferenceKind::Secret => self.secret(namespace, &reference.name).await?,
-                ReferenceKind::ConfigMap => self.config_map(namespace, &reference.name).await?,
+            let read = match reference.kind {
+                ReferenceKind::Secret => self.secret(namespace, &reference.name).await,
+                ReferenceKind::ConfigMap => self.config_map(namespace, &reference.name).await,
                 ReferenceKind::CloudAccount | ReferenceKind::ClusterCloudAccount => continue,
+                ReferenceKind::ServiceAccount | ReferenceKind::Namespace => continue,
             };
-            found.versions.push((reference.within(namespace), version));
-            found.insert(reference.clone(), data);
+            match read {
+                Ok((version, data)) => {
+                    found.versions.push((reference.within(namespace), version));
+                    found.insert(reference.clone(), data);
+                }
+                Err(FetchError::Invalid(invalid))
+                    if reference.optional && invalid.reason == Reason::SecretNotFound => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(found)
     }
@@ -149,74 +169,10 @@ impl Cluster {
         }
     }
 
-    /// The account with its Secret, whoever may use it.
-    pub async fn namespaced(&self, account: &CloudAccount) -> Result<FetchedAccount, FetchError> {
-        let name = account.name_any();
-        let namespace = account.namespace().unwrap_or_default();
-        let key =
-            ObjectKey { kind: ReferenceKind::CloudAccount, namespace: namespace.clone(), name: name.clone() };
-        let display = format!("CloudAccount `{name}`");
-        refuse_suspended(&display, account.spec.suspend)?;
-        let azure = account.spec.azure.as_ref().ok_or_else(|| no_cloud(&display))?;
-        let Some(secret) = &azure.auth.client_secret else {
-            return Err(not_yet(&display, "spec.azure.auth.workloadIdentity").into());
-        };
-        let environment = match azure.cloud {
-            AzureCloud::Public => AzureEnvironment::Public,
-            AzureCloud::USGovernment => AzureEnvironment::UsGovernment,
-            AzureCloud::China => AzureEnvironment::China,
-        };
-        let version = (key, account.resource_version().unwrap_or_default());
-        let id = AccountId { display, uid: account.uid().unwrap_or_default() };
-        self.azure(id, environment, &azure.tenant_id, secret, &namespace, version).await
-    }
-
-    /// The account with its Secret, whoever may use it.
-    pub async fn clusterwide(&self, account: &ClusterCloudAccount) -> Result<FetchedAccount, FetchError> {
-        let name = account.name_any();
-        let key = ObjectKey {
-            kind: ReferenceKind::ClusterCloudAccount,
-            namespace: String::new(),
-            name: name.clone(),
-        };
-        let display = format!("ClusterCloudAccount `{name}`");
-        refuse_suspended(&display, account.spec.suspend)?;
-        if account.spec.allowed_targets.is_some() {
-            return Err(not_yet(&display, "spec.allowedTargets").into());
-        }
-        let azure = account.spec.azure.as_ref().ok_or_else(|| no_cloud(&display))?;
-        let Some(secret) = &azure.auth.client_secret else {
-            return Err(not_yet(&display, "spec.azure.auth other than `clientSecret`").into());
-        };
-        let environment = environment(&display, azure)?;
-        let version = (key, account.resource_version().unwrap_or_default());
-        let id = AccountId { display, uid: account.uid().unwrap_or_default() };
-        self.azure(id, environment, &azure.tenant_id, secret, self.operator_namespace(), version).await
-    }
-
-    async fn azure(
-        &self,
-        id: AccountId,
-        environment: AzureEnvironment,
-        tenant_id: &str,
-        auth: &ClientSecret,
-        namespace: &str,
-        version: (ObjectKey, String),
-    ) -> Result<FetchedAccount, FetchError> {
-        let reference = Reference::secret(&auth.secret_ref.name);
-        let found =
-            self.fetch(namespace, std::slice::from_ref(&reference)).await.map_err(|error| match error {
-                FetchError::Invalid(Invalid { reason, message }) => {
-                    Invalid::new(reason, format!("{}: {message}", id.display)).into()
-                }
-                other => other,
-            })?;
-        let secret = client_secret(&id, auth, &found)?;
-        let identity = AzureIdentity::ClientSecret { client_id: auth.client_id.clone(), secret };
-        let mut versions = found.versions;
-        versions.push(version);
-        let cloud = Cloud::Azure(AzureAccount { environment, tenant_id: tenant_id.to_owned(), identity });
-        Ok(FetchedAccount { account: Account { id, cloud }, versions })
+    /// Whether the namespace is being deleted with all that is in it.
+    pub async fn is_terminating(&self, namespace: &str) -> Result<bool, kube::Error> {
+        let found = Api::<Namespace>::all(self.client.clone()).get_opt(namespace).await?;
+        Ok(found.is_some_and(|it| it.metadata.deletion_timestamp.is_some()))
     }
 
     async fn allows(&self, allowed: Option<&AllowedNamespaces>, namespace: &str) -> Result<bool, FetchError> {
@@ -232,68 +188,11 @@ impl Cluster {
     }
 }
 
-/// The client secret: text, without the line end that editors add.
-fn client_secret(id: &AccountId, auth: &ClientSecret, found: &Fetched) -> Result<Zeroizing<String>, Invalid> {
-    let (name, key) = (&auth.secret_ref.name, &auth.secret_ref.key);
-    let value = found
-        .data(&Reference::secret(name))
-        .and_then(|data| data.value(key))
-        .ok_or_else(|| key_missing(&id.display, name, key))?;
-    let text = std::str::from_utf8(value).map(|it| it.trim_end_matches(['\r', '\n'])).unwrap_or_default();
-    if text.is_empty() {
-        return Err(key_missing(&id.display, name, key));
-    }
-    Ok(Zeroizing::new(text.to_owned()))
-}
-
-fn key_missing(display: &str, name: &str, key: &str) -> Invalid {
-    Invalid::new(
-        Reason::SecretKeyMissing,
-        format!(
-            "{display}: Secret `{name}` has no text under the key `{key}`: store the client secret there"
-        ),
-    )
-}
-
-fn environment(display: &str, azure: &ClusterAzure) -> Result<AzureEnvironment, Invalid> {
-    Ok(match (azure.cloud, &azure.endpoints) {
-        (ClusterAzureCloud::Public, _) => AzureEnvironment::Public,
-        (ClusterAzureCloud::USGovernment, _) => AzureEnvironment::UsGovernment,
-        (ClusterAzureCloud::China, _) => AzureEnvironment::China,
-        (ClusterAzureCloud::Custom, Some(endpoints)) => AzureEnvironment::Custom(AzureEndpoints {
-            authority: endpoints.authority.clone(),
-            resource_manager: endpoints.resource_manager.clone(),
-            resource_manager_scope: endpoints
-                .resource_manager_scope
-                .clone()
-                .unwrap_or_else(|| "https://management.azure.com/.default".to_owned()),
-            ca_bundle: azure.ca_bundle.clone(),
-        }),
-        (ClusterAzureCloud::Custom, None) => {
-            let message = format!("{display}: `spec.azure.endpoints` must be set when `cloud` is 'Custom'");
-            return Err(Invalid::new(Reason::SpecInvalid, message));
-        }
-    })
-}
-
 fn not_found(kind: &str, name: &str) -> Invalid {
     Invalid::new(
         Reason::AccountNotFound,
         format!("{kind} `{name}` does not exist: create it, or correct `spec.accountRef`"),
     )
-}
-
-fn no_cloud(display: &str) -> Invalid {
-    Invalid::new(Reason::SpecInvalid, format!("{display}: `spec.azure` must be set"))
-}
-
-fn not_yet(display: &str, field: &str) -> Invalid {
-    Invalid::new(Reason::NotSupported, format!("{display}: this version does not act on `{field}` yet"))
-}
-
-/// A field that this version would ignore must not be ignored silently.
-fn refuse_suspended(display: &str, suspend: Option<bool>) -> Result<(), Invalid> {
-    if suspend == Some(true) { Err(not_yet(display, "spec.suspend")) } else { Ok(()) }
 }
 
 /// The HTTP status of an answer of the API server.

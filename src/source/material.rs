@@ -63,6 +63,19 @@ pub fn private_key(
     }
 }
 
+/// The certificate under a key of a Secret that may come later.
+pub fn signed_certificate(reference: &KeyRef, found: &Fetched) -> Result<Certificate, Invalid> {
+    let KeyRef { name, key } = reference;
+    let secret = Reference::secret(name);
+    if found.data(&secret).is_none() {
+        return Err(Invalid::new(Reason::SecretNotFound, format!("Secret `{name}` does not exist")));
+    }
+    let place = format!("Secret `{name}`, key `{key}`");
+    let certificates = parse(value(found, &secret, key, &place)?, &place)?;
+    let none = || Invalid::new(Reason::CertificateMalformed, format!("{place}: there is no certificate"));
+    certificates.into_iter().next().ok_or_else(none)
+}
+
 fn value<'a>(found: &'a Fetched, reference: &Reference, key: &str, place: &str) -> Result<&'a [u8], Invalid> {
     match found.data(reference).and_then(|data| data.value(key)) {
         Some(bytes) if !bytes.is_empty() => Ok(bytes),

@@ -4,8 +4,11 @@
 //! caller names. This module knows no cloud.
 
 pub mod account;
+pub mod assertion;
 pub mod cluster;
 pub mod material;
+pub mod resolve;
+pub mod target;
 pub mod watch;
 
 use std::collections::{BTreeMap, HashMap};
@@ -19,6 +22,8 @@ pub struct Reference {
     pub kind: ReferenceKind,
     /// Its name.
     pub name: String,
+    /// Whether the resource can be worked on without it.
+    pub optional: bool,
 }
 
 /// The kinds that are referred to.
@@ -32,26 +37,41 @@ pub enum ReferenceKind {
     CloudAccount,
     /// An account of the cluster.
     ClusterCloudAccount,
+    /// A ServiceAccount, whose token an account exchanges.
+    ServiceAccount,
+    /// A Namespace, for its labels.
+    Namespace,
 }
 
 impl Reference {
     /// A Secret.
     pub fn secret(name: impl Into<String>) -> Self {
-        Self { kind: ReferenceKind::Secret, name: name.into() }
+        Self { kind: ReferenceKind::Secret, name: name.into(), optional: false }
+    }
+
+    /// A Secret that may come later.
+    pub fn optional_secret(name: impl Into<String>) -> Self {
+        Self { optional: true, ..Self::secret(name) }
+    }
+
+    /// A ServiceAccount.
+    pub fn service_account(name: impl Into<String>) -> Self {
+        Self { kind: ReferenceKind::ServiceAccount, ..Self::secret(name) }
     }
 
     /// A ConfigMap.
     pub fn config_map(name: impl Into<String>) -> Self {
-        Self { kind: ReferenceKind::ConfigMap, name: name.into() }
+        Self { kind: ReferenceKind::ConfigMap, ..Self::secret(name) }
     }
 
     /// The object that a resource of that namespace means.
     pub fn within(&self, namespace: &str) -> ObjectKey {
         let namespace = match self.kind {
-            ReferenceKind::ClusterCloudAccount => String::new(),
-            ReferenceKind::Secret | ReferenceKind::ConfigMap | ReferenceKind::CloudAccount => {
-                namespace.to_owned()
-            }
+            ReferenceKind::ClusterCloudAccount | ReferenceKind::Namespace => String::new(),
+            ReferenceKind::Secret
+            | ReferenceKind::ConfigMap
+            | ReferenceKind::CloudAccount
+            | ReferenceKind::ServiceAccount => namespace.to_owned(),
         };
         ObjectKey { kind: self.kind, namespace, name: self.name.clone() }
     }
@@ -71,7 +91,7 @@ pub struct ObjectKey {
 /// The objects that were read, with the versions that were read.
 #[derive(Default)]
 pub struct Fetched {
-    data: HashMap<Reference, Data>,
+    data: HashMap<(ReferenceKind, String), Data>,
     /// What was read, and its `resourceVersion`.
     pub versions: Vec<(ObjectKey, String)>,
 }
@@ -80,14 +100,14 @@ pub struct Fetched {
 pub struct Data(BTreeMap<String, Zeroizing<Vec<u8>>>);
 
 impl Fetched {
-    /// The object's keys and values, if it was among the references.
+    /// The object's keys and values, if it was among the references and is there.
     pub fn data(&self, reference: &Reference) -> Option<&Data> {
-        self.data.get(reference)
+        self.data.get(&(reference.kind, reference.name.clone()))
     }
 
     /// Adds an object that was read.
     pub fn insert(&mut self, reference: Reference, data: Data) {
-        self.data.insert(reference, data);
+        self.data.insert((reference.kind, reference.name), data);
     }
 }
 

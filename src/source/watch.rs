@@ -1,4 +1,5 @@
-//! Watches on the Secrets and ConfigMaps of the namespaces that have resources of ours.
+//! Watches on what resources of ours refer to: Secrets, ConfigMaps and ServiceAccounts of their namespaces, and the
+//! labels of Namespaces.
 //!
 //! Only metadata is watched; values are read on use. A namespace that does not grant the read is tried again, so a
 //! grant is noticed within half a minute.
@@ -9,11 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, ServiceAccount};
 use kube::core::PartialObjectMeta;
 use kube::{Api, Client, Resource, ResourceExt};
 use kube_runtime::watcher::Event;
-use kube_runtime::{WatchStreamExt, watcher};
+use kube_runtime::{WatchStreamExt, predicates, watcher};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -54,9 +55,36 @@ impl SourceWatches {
         match key.kind {
             ReferenceKind::Secret => self.spawn::<Secret>(key.kind, &key.namespace),
             ReferenceKind::ConfigMap => self.spawn::<ConfigMap>(key.kind, &key.namespace),
+            ReferenceKind::ServiceAccount => self.spawn::<ServiceAccount>(key.kind, &key.namespace),
+            ReferenceKind::Namespace => self.spawn_labels(),
             // Accounts are watched by their own controllers.
             ReferenceKind::CloudAccount | ReferenceKind::ClusterCloudAccount => {}
         }
+    }
+
+    /// Only a change of labels is told: they decide what an account allows.
+    fn spawn_labels(&self) {
+        let api = Api::<PartialObjectMeta<Namespace>>::all(self.client.clone());
+        let changes = self.changes.clone();
+        tokio::spawn(async move {
+            let config = watcher::Config::default().timeout(WATCH_SECONDS);
+            let labelled = watcher(api, config)
+                .default_backoff()
+                .applied_objects()
+                .predicate_filter(predicates::labels, Default::default());
+            let mut labelled = std::pin::pin!(labelled);
+            while let Some(event) = labelled.next().await {
+                let Ok(namespace) = event else { continue }; // interrupted; the watch goes on by itself
+                let key = ObjectKey {
+                    kind: ReferenceKind::Namespace,
+                    namespace: String::new(),
+                    name: namespace.name_any(),
+                };
+                if changes.send(Change { key, version: namespace.resource_version() }).is_err() {
+                    return; // the operator is shutting down
+                }
+            }
+        });
     }
 
     fn spawn<K>(&self, kind: ReferenceKind, namespace: &str)

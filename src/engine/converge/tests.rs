@@ -11,6 +11,7 @@ use crate::api::reason::Invalid;
 use crate::engine::clock::Clock;
 use crate::engine::{Facts, Unusable};
 use crate::source::account::Account;
+use crate::source::target::Target;
 use crate::source::{Fetched, Reference};
 
 #[derive(Default)]
@@ -57,6 +58,9 @@ impl Provider for Counter {
     type Observed = u32;
     type Step = Add;
 
+    fn target(_: &IotHubCertificate) -> Target {
+        Target::new(["counter"])
+    }
     fn references(_: &IotHubCertificate) -> Vec<Reference> {
         Vec::new()
     }

@@ -1,7 +1,7 @@
 //! The table from outcomes to conditions, and that nothing in it ticks.
 
 use super::*;
-use crate::api::certificate::{CertificateSummary, Origin, Remote};
+use crate::api::certificate::{CertificateSummary, IssuedCode, Origin, Remote};
 use crate::engine::converge::Attempt;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -22,6 +22,7 @@ fn facts() -> Facts {
             not_after: at("2027-01-01T00:00:00Z"),
         },
         verified: Some(true),
+        verification_code: None,
     }
 }
 
@@ -165,6 +166,50 @@ fn a_refused_step_is_remembered_until_the_service_holds_what_is_wanted() {
     assert_eq!(status.refused.as_ref().unwrap().content_hash, "AA");
     let healed = report(&status, &Outcome::Settled(facts()), &around("2026-06-01T00:01:00Z")).status;
     assert_eq!(healed.refused, None);
+}
+
+#[test]
+fn what_waits_for_somebody_is_told_in_the_status() {
+    let code = IssuedCode { code: "0F".into(), etag: "e2".into() };
+    let waiting = Facts { verified: Some(false), verification_code: Some(code.clone()), ..facts() };
+    let outcome = Outcome::Failed(Setback {
+        behind: true,
+        facts: Some(Box::new(waiting)),
+        ..Setback::new(Reason::SecretNotFound, "sign the code")
+    });
+    let status = report(&CertificateStatus::default(), &outcome, &around("2026-06-01T00:00:00Z")).status;
+    assert_eq!(listed(&status), "Ready=False Reconciling=True Synced=False Verified=False");
+    assert_eq!(status.verification_code, Some(code));
+    assert_eq!(status.remote, Some(facts().remote));
+    let proven = report(&status, &Outcome::Settled(facts()), &around("2026-06-01T00:01:00Z")).status;
+    assert_eq!(proven.verification_code, None);
+}
+
+#[test]
+fn a_rival_s_record_is_void_once_the_holder_has_its_own() {
+    let ready = settled("2026-06-01T00:00:00Z");
+    let stood_back = |void| Outcome::StoodBack { message: "another has it".into(), void };
+    let now = around("2026-06-01T01:00:00Z");
+    let kept = report(&ready, &stood_back(false), &now).status;
+    assert_eq!(kept.remote, ready.remote);
+    assert_eq!(listed(&kept), "Ready=False Stalled=True Synced=Unknown Verified=True");
+    let void = report(&ready, &stood_back(true), &now).status;
+    assert_eq!((void.remote, void.certificate, void.renewal_time), (None, None, None));
+    assert_eq!(void.conditions[0].reason, "NameConflict");
+}
+
+#[test]
+fn a_new_denial_is_tried_a_few_times_in_its_first_quarter_of_an_hour() {
+    let denied = failure(Reason::AccessDenied, true);
+    let mut status = settled("2026-06-01T00:00:00Z");
+    let (mut now, mut waits) = (at("2026-06-01T01:00:00Z"), Vec::new());
+    while now < at("2026-06-01T02:00:00Z") {
+        let told = report(&status, &denied, &Circumstances { now, ..around("2026-06-01T00:00:00Z") });
+        status = told.status;
+        waits.push(told.requeue.as_secs());
+        now = now.checked_add(SignedDuration::try_from(told.requeue).unwrap()).unwrap();
+    }
+    assert_eq!(waits, [30, 30, 60, 120, 240, 480, 900, 900, 900]);
 }
 
 #[test]

@@ -1,22 +1,30 @@
 //! One identity's tokens: asked for once for all who need them, kept while they last, and not asked for again too soon
 //! after a failure.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use azure_core::cloud::CustomConfiguration;
 use azure_core::credentials::{Secret, TokenCredential};
-use azure_core::http::{ClientOptions, RetryOptions};
-use azure_identity::{ClientSecretCredential, ClientSecretCredentialOptions};
+use azure_core::error::{Error, ErrorKind};
+use azure_core::http::{ClientMethodOptions, ClientOptions, RetryOptions};
+use azure_identity::{
+    ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
+    ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
+    UserAssignedId,
+};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::random::jittered;
 use super::sign_in::{self, NoToken, Pace};
-use super::transport;
+use super::transport::{self, Issuer};
 use crate::engine::error::CloudError;
-use crate::http::{Endpoint, Http};
+use crate::http::Endpoint;
+use crate::source::assertion::Assertion;
 
 /// How often a token that a service refused is replaced before its time. Whoever points a resource at another tenant's
 /// subscription gets 401 each time; that must not become a token call each time.
@@ -33,11 +41,20 @@ pub(super) struct Credential {
 
 /// What a token client is made from.
 pub(super) struct Maker {
-    pub(super) http: Http,
+    pub(super) issuer: Issuer,
     pub(super) authority: Endpoint,
     pub(super) tenant: String,
-    pub(super) client: String,
-    pub(super) secret: Zeroizing<String>,
+    pub(super) identity: Identity,
+}
+
+/// Who asks for tokens, and how that is shown.
+pub(super) enum Identity {
+    /// An application with a secret.
+    Secret { client: String, secret: Zeroizing<String> },
+    /// An application that trusts a Kubernetes ServiceAccount.
+    Federated { client: String, assertion: Assertion },
+    /// The machine, as the client if it has several identities.
+    Managed { client: Option<String> },
 }
 
 /// A token's text. Equal text is the same token.
@@ -46,7 +63,7 @@ pub(super) type Token = Zeroizing<String>;
 #[derive(Default)]
 struct State {
     /// The SDK's credential with its cache; none at first, and after its token was refused.
-    client: Option<Arc<ClientSecretCredential>>,
+    client: Option<Arc<dyn TokenCredential>>,
     last: Option<Held>,
     failed: Option<Failed>,
     renewed: Option<Instant>,
@@ -104,6 +121,8 @@ impl Credential {
                 (state.last, state.failed) = (Some(held), None);
                 Ok(token)
             }
+            // No token call was made; when there is a Kubernetes token, one may follow at once.
+            Err(why @ NoToken::NoAssertion(_)) => Err(sign_in::error(&why)),
             Err(why) => {
                 let failed = Failed::after(state.failed.take(), why);
                 let outcome = fallback(state, failed.pace).ok_or_else(|| failed.error(Instant::now()));
@@ -121,32 +140,58 @@ impl Credential {
         let access =
             client.get_token(&[&self.scope], None).await.map_err(|error| transport::reason(&error))?;
         let left = access.expires_on - azure_core::time::OffsetDateTime::now_utc();
-        let left = left.try_into().unwrap_or(Duration::ZERO);
+        let left = left.try_into().unwrap_or(Duration::ZERO).min(sign_in::LONGEST_LIFE);
         Ok(Held { token: Zeroizing::new(access.token.secret().to_owned()), until: Instant::now() + left })
     }
 }
 
 impl Maker {
-    fn client(&self) -> Result<Arc<ClientSecretCredential>, NoToken> {
+    fn client(&self) -> Result<Arc<dyn TokenCredential>, NoToken> {
         let mut cloud = CustomConfiguration::default();
         cloud.authority_host = self.authority.to_string();
         let client_options = ClientOptions {
             cloud: Some(Arc::new(cloud.into())),
             retry: RetryOptions::none(), // failures are remembered here, for all callers
-            transport: Some(transport::transport(
-                self.http.clone(),
-                self.authority.clone(),
-                self.tenant.clone(),
-            )),
+            transport: Some(transport::transport(self.issuer.clone())),
             ..Default::default()
         };
-        ClientSecretCredential::new(
-            &self.tenant,
-            self.client.clone(),
-            Secret::new(self.secret.as_str().to_owned()),
-            Some(ClientSecretCredentialOptions { client_options }),
-        )
-        .map_err(|_| NoToken::Client)
+        let tenant = self.tenant.clone();
+        let made: azure_core::Result<Arc<dyn TokenCredential>> = match &self.identity {
+            Identity::Secret { client, secret } => {
+                let secret = Secret::new(secret.as_str().to_owned());
+                let options = ClientSecretCredentialOptions { client_options };
+                ClientSecretCredential::new(&tenant, client.clone(), secret, Some(options)).map(|it| it as _)
+            }
+            Identity::Federated { client, assertion } => {
+                let assertion = Supplied(assertion.clone());
+                let options = ClientAssertionCredentialOptions { client_options };
+                ClientAssertionCredential::new(tenant, client.clone(), assertion, Some(options))
+                    .map(|it| it as _)
+            }
+            Identity::Managed { client } => {
+                let user_assigned_id = client.clone().map(UserAssignedId::ClientId);
+                let options = ManagedIdentityCredentialOptions { user_assigned_id, client_options };
+                ManagedIdentityCredential::new(Some(options)).map(|it| it as _)
+            }
+        };
+        made.map_err(|_| NoToken::Client)
+    }
+}
+
+/// The SDK asks it for the Kubernetes token at each token call, so a rotated one is never missed.
+struct Supplied(Assertion);
+
+#[async_trait]
+impl ClientAssertion for Supplied {
+    async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
+        let token = self.0.token().await;
+        token.map(|it| it.to_string()).map_err(|why| Error::new(ErrorKind::Other, NoToken::NoAssertion(why)))
+    }
+}
+
+impl fmt::Debug for Supplied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Supplied").finish_non_exhaustive()
     }
 }
 
@@ -158,7 +203,7 @@ impl Failed {
             _ => 1,
         };
         let pause = asked.unwrap_or_else(|| jittered(pace.pause(in_a_row)));
-        Self { error: sign_in::error(why), pace, in_a_row, until: Instant::now() + pause }
+        Self { error: sign_in::error(&why), pace, in_a_row, until: Instant::now() + pause }
     }
 
     fn error(&self, now: Instant) -> CloudError {

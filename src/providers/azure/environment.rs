@@ -34,6 +34,8 @@ pub struct Environment {
     pub resource_manager: Endpoint,
     /// What to ask the authority for.
     pub resource_manager_scope: String,
+    /// Where managed identity tokens are issued.
+    pub instance_metadata: Endpoint,
 }
 
 impl Environment {
@@ -47,8 +49,16 @@ impl Environment {
                 authority,
                 resource_manager,
                 resource_manager_scope,
+                instance_metadata,
                 ca_bundle: _,
-            }) => Self::from_row((authority, resource_manager, resource_manager_scope)),
+            }) => {
+                let mut own = Self::from_row((authority, resource_manager, resource_manager_scope))?;
+                if let Some(text) = instance_metadata {
+                    own.instance_metadata = Endpoint::parse(text)
+                        .map_err(|why| misconfigured("instance metadata endpoint", why))?;
+                }
+                Ok(own)
+            }
         }
     }
 
@@ -58,6 +68,7 @@ impl Environment {
             resource_manager: Endpoint::parse(resource_manager)
                 .map_err(|why| misconfigured("Resource Manager endpoint", why))?,
             resource_manager_scope: scope_text(scope)?,
+            instance_metadata: Endpoint::instance_metadata(),
         })
     }
 }
@@ -120,6 +131,7 @@ mod tests {
             authority: authority.to_owned(),
             resource_manager: resource_manager.to_owned(),
             resource_manager_scope: scope.to_owned(),
+            instance_metadata: None,
             ca_bundle: None,
         }))
     }

@@ -8,10 +8,11 @@ use aws_lc_rs::digest;
 use tokio::time::Instant;
 
 use super::arm::Arm;
-use super::credential::{Credential, Maker};
+use super::credential::{Credential, Identity, Maker};
 use super::environment::{Environment, trust, untrusted};
+use super::transport::Issuer;
 use crate::engine::error::CloudError;
-use crate::http::{Http, Trust};
+use crate::http::{Endpoint, Http, Trust};
 use crate::source::account::{AccountId, AzureAccount, AzureEndpoints, AzureEnvironment, AzureIdentity};
 
 /// A session that nobody asked for so long is dropped: longer than any backoff of a sign-in, shorter than a leak.
@@ -83,14 +84,31 @@ impl Azure {
     fn connect(&self, account: &AzureAccount) -> Result<Session, CloudError> {
         let environment = Environment::of(&account.environment)?;
         let http = self.http(&account.environment)?;
-        let AzureIdentity::ClientSecret { client_id, secret } = &account.identity;
-        let maker = Maker {
-            http: http.clone(),
-            authority: environment.authority,
-            tenant: account.tenant_id.clone(),
-            client: client_id.clone(),
-            secret: secret.clone(),
+        let identity = match &account.identity {
+            AzureIdentity::ClientSecret { client_id, secret } => {
+                Identity::Secret { client: client_id.clone(), secret: secret.clone() }
+            }
+            AzureIdentity::Federated { client_id, assertion } => {
+                Identity::Federated { client: client_id.clone(), assertion: assertion.clone() }
+            }
+            AzureIdentity::Managed { client_id } => Identity::Managed { client: client_id.clone() },
         };
+        let issuer = match &account.identity {
+            AzureIdentity::Managed { .. }
+                if environment.instance_metadata == Endpoint::instance_metadata() =>
+            {
+                Issuer::metadata(
+                    Http::new(&Trust::instance_metadata()).map_err(untrusted)?,
+                    environment.instance_metadata,
+                )
+            }
+            AzureIdentity::Managed { .. } => Issuer::metadata(http.clone(), environment.instance_metadata),
+            AzureIdentity::ClientSecret { .. } | AzureIdentity::Federated { .. } => {
+                Issuer::authority(http.clone(), environment.authority.clone(), account.tenant_id.clone())
+            }
+        };
+        let maker =
+            Maker { issuer, authority: environment.authority, tenant: account.tenant_id.clone(), identity };
         let credential = Arc::new(Credential::new(maker, environment.resource_manager_scope));
         Ok(Session { arm: Arm::new(http, environment.resource_manager, credential.clone()), credential })
     }
@@ -111,7 +129,15 @@ impl Azure {
 /// until it is in the hash.
 fn hash_of(account: &AzureAccount) -> [u8; 32] {
     let AzureAccount { environment, tenant_id, identity } = account;
-    let AzureIdentity::ClientSecret { client_id, secret } = identity;
+    let assertion;
+    let identity = match identity {
+        AzureIdentity::ClientSecret { client_id, secret } => ["secret", client_id, secret],
+        AzureIdentity::Federated { client_id, assertion: token } => {
+            assertion = token.to_string();
+            ["federated", client_id, &assertion]
+        }
+        AzureIdentity::Managed { client_id } => ["managed", client_id.as_deref().unwrap_or_default(), ""],
+    };
     let mut parts = match environment {
         AzureEnvironment::Public => vec!["public"],
         AzureEnvironment::UsGovernment => vec!["us-government"],
@@ -120,16 +146,19 @@ fn hash_of(account: &AzureAccount) -> [u8; 32] {
             authority,
             resource_manager,
             resource_manager_scope,
+            instance_metadata,
             ca_bundle,
         }) => vec![
             "custom",
             authority,
             resource_manager,
             resource_manager_scope,
+            instance_metadata.as_deref().unwrap_or("none"),
             ca_bundle.as_deref().unwrap_or("none"),
         ],
     };
-    parts.extend([tenant_id.as_str(), client_id, secret]);
+    parts.push(tenant_id);
+    parts.extend(identity);
     let mut context = digest::Context::new(&digest::SHA256);
     for part in parts {
         context.update(&part.len().to_be_bytes());

@@ -9,6 +9,7 @@ use crate::api::reason::Reason;
 use crate::engine::error::Then;
 use crate::http::test_server::{Reply, TestServer, answer};
 use crate::http::{Body, Method};
+use crate::source::assertion::Assertion;
 
 const TENANT: &str = "7b795fb9-09d3-42f4-a494-38864f99ba3c";
 const TOKEN_CALL: &str = "POST /7b795fb9-09d3-42f4-a494-38864f99ba3c/oauth2/v2.0/token HTTP/1.1";
@@ -22,6 +23,7 @@ fn account(server: &TestServer, secret: &str) -> AzureAccount {
             authority: server.endpoint("login.localhost").to_string(),
             resource_manager: server.endpoint("arm.localhost").to_string(),
             resource_manager_scope: "https://management.azure.com/.default".to_owned(),
+            instance_metadata: Some(server.endpoint("localhost").to_string()),
             ca_bundle: Some(server.ca.clone()),
         }),
         tenant_id: TENANT.to_owned(),
@@ -86,6 +88,58 @@ async fn one_token_serves_all_callers() {
         token_call.contains("client_id=client&client_secret=canary-secret&grant_type=client_credentials")
     );
     assert!(token_call.contains("scope=https%3A%2F%2Fmanagement.azure.com%2F.default"));
+}
+
+#[tokio::test]
+async fn a_rotated_kubernetes_token_is_read_anew() {
+    let server = server(|_| answer(401, "", "{}")).await;
+    let file = std::env::temp_dir().join(format!("certferry-{}-token", std::process::id()));
+    let identity = |path: &std::path::Path| AzureIdentity::Federated {
+        client_id: "client".to_owned(),
+        assertion: Assertion::File(path.to_owned()),
+    };
+    let account = |path: &std::path::Path| AzureAccount { identity: identity(path), ..account(&server, "") };
+    std::fs::write(&file, "first.kubernetes.token\n").unwrap();
+    let session = Azure::new().session(&id("1"), &account(&file)).unwrap();
+    session.sign_in().await.unwrap();
+    let call = server.requests().remove(0);
+    assert!(call.contains("client_assertion=first.kubernetes.token&"), "{call}");
+    assert!(
+        call.contains(
+            "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"
+        )
+    );
+    std::fs::write(&file, "second.kubernetes.token").unwrap();
+    get(&session).await.unwrap_err(); // the token is refused, so another is asked for
+    assert_eq!(server.count("client_assertion=second.kubernetes.token&"), 1);
+    std::fs::remove_file(&file).unwrap();
+    let error = Azure::new().session(&id("1"), &account(&file)).unwrap().sign_in().await.unwrap_err();
+    assert_eq!(error.reason, Reason::AuthenticationFailed);
+    assert!(error.message.contains("workloadIdentity.enabled"), "{error}");
+}
+
+#[tokio::test]
+async fn a_managed_identity_is_asked_for_in_the_machines_own_way() {
+    let until = jiff::Timestamp::now().as_second() + 3600;
+    let token =
+        format!(r#"{{"access_token":"m","expires_on":"{until}","resource":"r","token_type":"Bearer"}}"#);
+    let server = TestServer::start(move |request| match request.starts_with("GET /metadata/") {
+        true => answer(200, "", &token),
+        false => answer(200, "", "{}"),
+    })
+    .await;
+    for client_id in [None, Some("a-client".to_owned())] {
+        let identity = AzureIdentity::Managed { client_id: client_id.clone() };
+        let account = AzureAccount { identity, ..account(&server, "") };
+        let session = Azure::new().session(&id("1"), &account).unwrap();
+        assert_eq!(get(&session).await.unwrap(), 200);
+        let asked = server.requests().into_iter().rfind(|it| it.starts_with("GET /metadata/")).unwrap();
+        assert!(asked.starts_with("GET /metadata/identity/oauth2/token?api-version="), "{asked}");
+        assert!(asked.contains("&resource=https%3A%2F%2Fmanagement.azure.com"), "{asked}");
+        assert!(asked.contains("metadata: true\r\n"), "{asked}");
+        assert_eq!(asked.contains("&client_id=a-client"), client_id.is_some());
+    }
+    assert_eq!(server.count("authorization: Bearer m\r\n"), 2);
 }
 
 #[tokio::test]
@@ -265,11 +319,12 @@ async fn a_session_lasts_until_its_account_changes() {
 
 #[test]
 fn every_member_is_in_the_hash() {
-    let custom = |authority: &str, arm: &str, scope: &str, ca: Option<&str>| {
+    let custom = |authority: &str, arm: &str, scope: &str, metadata: Option<&str>, ca: Option<&str>| {
         AzureEnvironment::Custom(AzureEndpoints {
             authority: authority.to_owned(),
             resource_manager: arm.to_owned(),
             resource_manager_scope: scope.to_owned(),
+            instance_metadata: metadata.map(str::to_owned),
             ca_bundle: ca.map(str::to_owned),
         })
     };
@@ -283,6 +338,10 @@ fn every_member_is_in_the_hash() {
             },
         })
     };
+    let of = |identity| {
+        hash_of(&AzureAccount { environment: AzureEnvironment::Public, tenant_id: "t".to_owned(), identity })
+    };
+    let file = |path: &str| Assertion::File(path.into());
     let all = [
         whole(AzureEnvironment::Public, "t", "c", "s"),
         whole(AzureEnvironment::UsGovernment, "t", "c", "s"),
@@ -291,11 +350,17 @@ fn every_member_is_in_the_hash() {
         whole(AzureEnvironment::Public, "t", "x", "s"),
         whole(AzureEnvironment::Public, "t", "c", "x"),
         whole(AzureEnvironment::Public, "tc", "", "s"),
-        whole(custom("a", "m", "s", None), "t", "c", "s"),
-        whole(custom("x", "m", "s", None), "t", "c", "s"),
-        whole(custom("a", "x", "s", None), "t", "c", "s"),
-        whole(custom("a", "m", "x", None), "t", "c", "s"),
-        whole(custom("a", "m", "s", Some("x")), "t", "c", "s"),
+        whole(custom("a", "m", "s", None, None), "t", "c", "s"),
+        whole(custom("x", "m", "s", None, None), "t", "c", "s"),
+        whole(custom("a", "x", "s", None, None), "t", "c", "s"),
+        whole(custom("a", "m", "x", None, None), "t", "c", "s"),
+        whole(custom("a", "m", "s", Some("x"), None), "t", "c", "s"),
+        whole(custom("a", "m", "s", None, Some("x")), "t", "c", "s"),
+        of(AzureIdentity::Managed { client_id: None }),
+        of(AzureIdentity::Managed { client_id: Some("c".to_owned()) }),
+        of(AzureIdentity::Federated { client_id: "c".to_owned(), assertion: file("f") }),
+        of(AzureIdentity::Federated { client_id: "x".to_owned(), assertion: file("f") }),
+        of(AzureIdentity::Federated { client_id: "c".to_owned(), assertion: file("x") }),
     ];
     let different: std::collections::HashSet<_> = all.iter().collect();
     assert_eq!(different.len(), all.len());

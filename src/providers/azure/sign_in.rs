@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::error_body;
 use super::failure::unanswered;
-use crate::api::reason::Reason;
+use crate::api::reason::{Invalid, Reason};
 use crate::engine::error::CloudError;
 use crate::http::{Answer, HttpError};
 
 /// The longest life of a token that is believed. Entra's live for an hour or a day; more is a sign of something else
 /// answering, and a sum of times that overflows.
-const LONGEST_LIFE: i64 = 7 * 24 * 3600;
+pub(super) const LONGEST_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Entra's numbers that say what to do. The rest is told by number alone.
 const KNOWN: &[(u32, &str)] = &[
@@ -30,6 +31,29 @@ const KNOWN: &[(u32, &str)] = &[
     (900382, "The tenant belongs to another cloud: check cloud and tenantId"),
     (900432, "The authority does not serve this tenant's cloud: check cloud and tenantId"),
     (53003, "A conditional access policy blocks the application: have it excluded or adapted"),
+    (
+        700211,
+        "The application trusts no such token issuer: give its federated credential this cluster's issuer",
+    ),
+    (700212, "The federated credential's audience is another: set it to the audience of the account's cloud"),
+    (
+        700213,
+        "The federated credential's subject is another: set it to system:serviceaccount:<namespace>:<name>",
+    ),
+    (
+        7002138,
+        "The federated credential's subject differs in letter case: write it as the ServiceAccount's name",
+    ),
+    (70021, "No federated credential fits: check its issuer, subject and audience"),
+    (
+        70025,
+        "The application has no federated credential: add one for this cluster's issuer and the ServiceAccount",
+    ),
+    (700024, "The ServiceAccount's token is not valid now: check the clocks, and that the kubelet renews it"),
+    (
+        50013,
+        "The ServiceAccount's token has a signature that Entra cannot check: check the issuer's published keys",
+    ),
     (50034, "The tenant does not know the identity: check clientId and tenantId"),
 ];
 
@@ -37,17 +61,23 @@ const KNOWN: &[(u32, &str)] = &[
 const PASSING: &[u32] = &[50033, 90006, 90012, 90020, 90025, 90033, 90051];
 
 /// Why there is no token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NoToken {
     /// The authority answered otherwise than with a token.
     #[error("the authority answered with status {status}")]
     Answered { status: u16, number: Option<u32>, retry_after: Option<Duration> },
+    /// The machine's metadata service answered otherwise than with a token.
+    #[error("the instance metadata service answered with status {status}")]
+    Metadata { status: u16, retry_after: Option<Duration> },
     /// It answered 200, and there is no usable token in it.
     #[error("the authority's answer has no usable token")]
     Unreadable,
     /// It did not answer.
-    #[error(transparent)]
-    Unanswered(#[from] HttpError),
+    #[error("the {place} did not answer")]
+    Unanswered { error: HttpError, place: &'static str },
+    /// There is no Kubernetes token to exchange.
+    #[error("there is no token to exchange")]
+    NoAssertion(Invalid),
     /// The token client refused, before it asked or after.
     #[error("the token client refused")]
     Client,
@@ -78,47 +108,84 @@ impl NoToken {
     /// Reads the authority's answer: nothing is wrong with it, or why there is no token.
     pub(super) fn check(answer: &Answer, retry_after: Option<Duration>) -> Result<(), Self> {
         if answer.status == 200 {
-            return if is_token(answer) { Ok(()) } else { Err(Self::Unreadable) };
+            let life = |body: &Value| body["expires_in"].as_i64();
+            return if is_token(answer, life) { Ok(()) } else { Err(Self::Unreadable) };
         }
         let number = error_body::parse(answer).aadsts;
         Err(Self::Answered { status: answer.status, number, retry_after })
     }
 
+    /// The same of the instance metadata service, which writes its numbers as text and gives no AADSTS number to trust.
+    pub(super) fn check_metadata(answer: &Answer, retry_after: Option<Duration>) -> Result<(), Self> {
+        if answer.status == 200 {
+            let life = |body: &Value| {
+                let until: i64 = body["expires_on"].as_str()?.parse().ok()?;
+                until.checked_sub(Timestamp::now().as_second())
+            };
+            return if is_token(answer, life) { Ok(()) } else { Err(Self::Unreadable) };
+        }
+        Err(Self::Metadata { status: answer.status, retry_after })
+    }
+
     /// How fast it is asked again, and how long the authority itself asked to be left alone.
-    pub(super) fn pace(self) -> (Pace, Option<Duration>) {
+    pub(super) fn pace(&self) -> (Pace, Option<Duration>) {
         let pace = match error(self).reason {
             Reason::CloudUnavailable | Reason::TimedOut | Reason::Throttled => Pace::Passing,
             _ => Pace::Refused,
         };
         match self {
-            Self::Answered { retry_after, .. } => (pace, retry_after),
-            Self::Unreadable | Self::Unanswered(_) | Self::Client => (pace, None),
+            Self::Answered { retry_after, .. } | Self::Metadata { retry_after, .. } => (pace, *retry_after),
+            Self::Unreadable | Self::Unanswered { .. } | Self::NoAssertion(_) | Self::Client => (pace, None),
         }
     }
 }
 
 /// Whether a later use of the answer is safe: a token that fits a header, and a life that can be added to a clock.
-fn is_token(answer: &Answer) -> bool {
+fn is_token(answer: &Answer, life: impl Fn(&Value) -> Option<i64>) -> bool {
     let Ok(body) = answer.json::<Value>() else { return false };
     let token = body["access_token"].as_str().unwrap_or_default();
-    let life = body["expires_in"].as_i64().unwrap_or_default();
-    !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()) && (1..=LONGEST_LIFE).contains(&life)
+    let life = life(&body).and_then(|it| u64::try_from(it).ok()).unwrap_or_default();
+    !token.is_empty()
+        && token.bytes().all(|b| b.is_ascii_graphic())
+        && (1..=LONGEST_LIFE.as_secs()).contains(&life)
 }
 
 /// The error that resources of the account show.
-pub(super) fn error(why: NoToken) -> CloudError {
+pub(super) fn error(why: &NoToken) -> CloudError {
     match why {
-        NoToken::Answered { status, number, .. } => answered(status, number),
+        NoToken::Answered { status, number, .. } => answered(*status, *number),
+        NoToken::Metadata { status, .. } => metadata(*status),
         NoToken::Unreadable => CloudError::new(
             Reason::CloudUnavailable,
-            "The token endpoint answered 200 without a usable token. If it lasts, check the account's authority and \
-             what stands before it.",
+            "The token endpoint answered 200 without a usable token. If it lasts, check the account's endpoints and \
+             what stands before them.",
         ),
-        NoToken::Unanswered(error) => unanswered(error, "token endpoint"),
+        NoToken::Unanswered { error, place } => unanswered(*error, place),
+        NoToken::NoAssertion(Invalid { reason, message }) => CloudError::new(*reason, message),
         NoToken::Client => CloudError::new(
             Reason::AuthenticationFailed,
             "No token could be asked for with the account's tenantId, clientId and secret. Check that each is set and \
              well-formed.",
+        ),
+    }
+}
+
+fn metadata(status: u16) -> CloudError {
+    match status {
+        400 | 403 => CloudError::new(
+            Reason::AuthenticationFailed,
+            "The machine has no such managed identity: assign it to the nodes that the operator runs on, or correct \
+             the account's `managedIdentity.clientId`.",
+        ),
+        429 => CloudError::new(Reason::Throttled, "The instance metadata service asked for fewer requests."),
+        // 404 and 410: it is being set up or updated. Source: Azure, managed identities, "Error handling".
+        404 | 408 | 410 | 500..=599 => CloudError::new(
+            Reason::CloudUnavailable,
+            format!("The instance metadata service failed with status {status}."),
+        ),
+        _ => CloudError::new(
+            Reason::EndpointMisconfigured,
+            format!("What answers for the instance metadata service is not it: status {status}."),
         ),
     }
 }

@@ -61,7 +61,7 @@ fn an_authoritys_answer_has_one_meaning() {
     ];
     for (status, body, reason, part, pace) in table {
         let why = read(status, &body).unwrap_err();
-        let error = error(why);
+        let error = error(&why);
         assert_eq!((error.reason, why.pace().0), (reason, pace), "{status} {body}");
         assert!(error.message.contains(part), "{}", error.message);
         assert!(!error.message.contains("secret\""), "{}", error.message);
@@ -80,7 +80,35 @@ fn an_authority_that_does_not_answer() {
         (HttpError::Refused(Refusal::Address), Reason::EndpointMisconfigured, Pace::Refused),
     ];
     for (why, reason, pace) in table {
-        assert_eq!((error(why.into()).reason, NoToken::from(why).pace().0), (reason, pace), "{why:?}");
+        let why = NoToken::Unanswered { error: why, place: "token endpoint" };
+        assert_eq!((error(&why).reason, why.pace().0), (reason, pace), "{why:?}");
+    }
+}
+
+#[test]
+fn an_instance_metadata_services_answer_has_one_meaning() {
+    use Reason::*;
+    let until = Timestamp::now().as_second() + 3600;
+    let token = |until: &str| {
+        format!(r#"{{"access_token":"abc","expires_in":"3599","expires_on":{until},"token_type":"Bearer"}}"#)
+    };
+    let read = |status, body: &str| NoToken::check_metadata(&Answer::of(status, body), None);
+    assert_eq!(read(200, &token(&format!("\"{until}\""))), Ok(()));
+    for bad in ["\"1\"", "\"\"", "\"9223372036854775807\"", "\"-9223372036854775808\"", "null", "3"] {
+        assert_eq!(read(200, &token(bad)), Err(NoToken::Unreadable), "{bad}");
+    }
+    for (status, reason, pace) in [
+        (400, AuthenticationFailed, Pace::Refused),
+        (403, AuthenticationFailed, Pace::Refused),
+        (404, CloudUnavailable, Pace::Passing),
+        (410, CloudUnavailable, Pace::Passing),
+        (429, Throttled, Pace::Passing),
+        (503, CloudUnavailable, Pace::Passing),
+        (302, EndpointMisconfigured, Pace::Refused),
+    ] {
+        let why = read(status, r#"{"error":"invalid_request","error_description":"AADSTS1"}"#).unwrap_err();
+        assert_eq!((error(&why).reason, why.pace().0), (reason, pace), "{status}");
+        assert!(error(&why).message.len() <= 256);
     }
 }
 
@@ -96,7 +124,7 @@ fn pauses_grow_to_a_limit() {
 fn texts_fit() {
     for (number, _) in KNOWN.iter().copied().chain([(u32::MAX, "")]) {
         let answered = NoToken::Answered { status: 400, number: Some(number), retry_after: None };
-        let message = error(answered).message;
+        let message = error(&answered).message;
         assert!(message.len() <= 256 && message.is_ascii(), "{message}");
     }
     for why in [
@@ -113,6 +141,6 @@ fn texts_fit() {
         }
     }
     for why in [NoToken::Unreadable, NoToken::Client] {
-        assert!(error(why).message.len() <= 256);
+        assert!(error(&why).message.len() <= 256);
     }
 }

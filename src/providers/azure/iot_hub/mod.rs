@@ -12,17 +12,20 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use self::error::{Operation, classify};
-use self::next::{Desired, Held, HubCertificate, Observed, Step, Upload, Verification};
+use self::next::{Desired, Held, HubCertificate, Observed, Offline, Proof, Step, Upload, Verification};
 use super::{ArmCall, Azure, Failure, Session, What};
-use crate::api::certificate::{CertificateResource, CertificateStatus, CertificateSummary, Origin, Remote};
+use crate::api::certificate::{
+    CertificateResource, CertificateStatus, CertificateSummary, IssuedCode, Origin, Remote,
+};
 use crate::api::iot_hub::{IotHubApiVersion, IotHubCertificate, RotationStrategy, Verification as Asked};
 use crate::api::reason::{Invalid, Reason};
 use crate::engine::clock::Clock;
 use crate::engine::error::CloudError;
 use crate::engine::{Facts, Freshness, Goal, Next, Provider, Unusable};
 use crate::http::{Body, Limit, Method};
-use crate::pki::{self, Authority, Certificate, PrivateKey, VerificationCode};
+use crate::pki::{self, Authority, Certificate};
 use crate::source::account::{Account, Cloud};
+use crate::source::target::Target;
 use crate::source::{Fetched, Reference, material};
 
 /// Seen are 12 and 52 characters; the status has room for this many.
@@ -51,12 +54,18 @@ impl Provider for IotHub {
     type Observed = Observed;
     type Step = Step;
 
+    fn target(root: &IotHubCertificate) -> Target {
+        let hub = &root.spec.iot_hub;
+        Target::new(["iothub", &hub.subscription_id, &hub.resource_group, &hub.name, name(root)])
+    }
+
     fn references(root: &IotHubCertificate) -> Vec<Reference> {
         let proof = root.spec.verification.as_ref().and_then(|it| it.proof_of_possession.as_ref());
-        let key =
-            proof.and_then(|it| it.private_key_secret_ref.as_ref()).map(|it| Reference::secret(&it.name));
+        let key = proof.and_then(|it| it.private_key_secret_ref.as_ref());
+        let signed = proof.and_then(|it| it.signed_certificate_secret_ref.as_ref());
         let mut references = material::references(&root.spec.source);
-        references.extend(key);
+        references.extend(key.map(|it| Reference::secret(&it.name)));
+        references.extend(signed.map(|it| Reference::optional_secret(&it.name)));
         references.dedup();
         references
     }
@@ -71,10 +80,6 @@ impl Provider for IotHub {
         }
         if spec.rotation.as_ref().is_some_and(|it| it.strategy == RotationStrategy::Overlap) {
             return not_yet("spec.rotation.strategy: Overlap");
-        }
-        let proof = spec.verification.as_ref().and_then(|it| it.proof_of_possession.as_ref());
-        if proof.is_some_and(|it| it.signed_certificate_secret_ref.is_some()) {
-            return not_yet("spec.verification.proofOfPossession.signedCertificateSecretRef");
         }
         if let Some(text) = &spec.source.inline {
             pki::certificates(text.as_bytes()).map_err(|error| {
@@ -98,7 +103,7 @@ impl Provider for IotHub {
             );
             return Err(Invalid::new(Reason::CertificateExpired, message));
         }
-        let verification = verification(root, &certificate, found)?;
+        let verification = verification(root, &certificate, found, now)?;
         Ok(Desired { certificate, verification })
     }
 
@@ -125,7 +130,15 @@ impl Provider for IotHub {
             },
             verified: match desired.verification {
                 Verification::None => None,
-                Verification::Proof(_) | Verification::Attested => Some(remote.verified),
+                Verification::Proof(_) | Verification::Offline(_) | Verification::Attested => {
+                    Some(remote.verified)
+                }
+            },
+            verification_code: match (&desired.verification, &remote.code) {
+                (Verification::Offline(_), Some(code)) if !remote.verified => {
+                    Some(IssuedCode { code: code.as_str().to_owned(), etag: remote.etag.clone() })
+                }
+                _ => None,
             },
         })
     }
@@ -150,20 +163,23 @@ impl Provider for IotHub {
             &hub.name,
             "certificates",
         ];
-        let name =
-            root.spec.certificate_name.clone().or_else(|| root.metadata.name.clone()).unwrap_or_default();
         Ok(Self {
             session,
             collection: collection.map(str::to_owned).to_vec(),
-            name,
+            name: name(root).to_owned(),
             version: root.spec.api_version.unwrap_or_default(),
             clock: clock.clone(),
         })
     }
 
     async fn observe(&self, root: &IotHubCertificate, _: Freshness) -> Result<Observed, CloudError> {
-        let remote = self.read().await?;
+        let mut remote = self.read().await?;
         let held = held(root, &self.path(&[]).join("/"));
+        if let (Some(remote), Some((code, etag))) = (&mut remote, &held.code)
+            && remote.etag == *etag
+        {
+            remote.code = Some(code.clone());
+        }
         Ok(Observed { remote, held })
     }
 
@@ -172,10 +188,15 @@ impl Provider for IotHub {
             Step::Create(upload) => self.put(upload, None).await,
             Step::Replace(upload, etag) => self.put(upload, Some(&etag)).await,
             Step::RequestCode { etag, held, .. } => self.code(&etag, held).await.map(Some),
-            Step::Verify { etag, code, certificate, key } => self.verify(&etag, code, certificate, key).await,
+            Step::Verify { etag, proof, .. } => self.verify(&etag, proof).await,
             Step::Delete { etag, .. } => self.delete(&etag).await,
         }
     }
+}
+
+/// The certificate's name in the hub.
+fn name(root: &IotHubCertificate) -> &str {
+    root.spec.certificate_name.as_deref().or(root.metadata.name.as_deref()).unwrap_or_default()
 }
 
 /// How the hub is to hold the certificate as verified, with the key that is needed for it.
@@ -183,6 +204,7 @@ fn verification(
     root: &IotHubCertificate,
     certificate: &Certificate,
     found: &Fetched,
+    now: Timestamp,
 ) -> Result<Verification, Invalid> {
     match &root.spec.verification {
         None => Ok(Verification::None),
@@ -193,11 +215,22 @@ fn verification(
                                cannot be proven: use the CA's certificate, or remove `spec.verification`";
                 return Err(Invalid::new(Reason::CertificateNotCA, message));
             }
+            if let Some(it) = &proof.signed_certificate_secret_ref {
+                let signed = material::signed_certificate(it, found);
+                let place = format!("Secret `{}`, key `{}`", it.name, it.key);
+                return Ok(Verification::Offline(Offline { signed, place, now }));
+            }
             let elsewhere = proof.private_key_secret_ref.as_ref();
             let key = material::private_key(&root.spec.source, elsewhere, certificate, found)?;
             Ok(Verification::Proof(Arc::new(key)))
         }
     }
+}
+
+/// Only then is a recorded code used: with a key at hand the operator signs none but those that it was just given.
+fn signs_offline(root: &IotHubCertificate) -> bool {
+    let proof = root.spec.verification.as_ref().and_then(|it| it.proof_of_possession.as_ref());
+    proof.is_some_and(|it| it.signed_certificate_secret_ref.is_some())
 }
 
 /// What our records hold of the certificate of that id. A record of another id holds nothing.
@@ -208,6 +241,10 @@ fn held(root: &IotHubCertificate, path: &str) -> Held {
     Held {
         origin: ours.map(|it| it.origin),
         thumbprint: ours.and(status.certificate.as_ref()).and_then(|it| it.sha1_thumbprint.parse().ok()),
+        code: ours.and(status.verification_code.as_ref()).filter(|_| signs_offline(root)).and_then(|it| {
+            let IssuedCode { code, etag } = it;
+            Some((code.parse().ok()?, etag.clone()))
+        }),
         intended: status.intent.as_ref().and_then(|it| it.content_hash.parse().ok()),
         adoption: root.spec.common.adoption_policy.unwrap_or_default(),
     }
@@ -249,20 +286,21 @@ impl IotHub {
         Ok(Observed { remote: Some(remote), held })
     }
 
-    async fn verify(
-        &self,
-        etag: &str,
-        code: VerificationCode,
-        certificate: Certificate,
-        key: Arc<PrivateKey>,
-    ) -> Result<Option<Observed>, CloudError> {
+    async fn verify(&self, etag: &str, proof: Proof) -> Result<Option<Observed>, CloudError> {
         let now = self.clock.now();
-        let made = tokio::task::spawn_blocking(move || pki::proof(&certificate, &key, &code, now)).await;
-        let proof = made
-            .map_err(|_| CloudError::new(Reason::ProofRejected, "the proof of possession could not be made"))?
-            .map_err(|error| {
-                CloudError::new(Reason::ProofRejected, format!("no proof of possession: {error}"))
-            })?;
+        let proof = match proof {
+            Proof::Signed(proof) => proof,
+            Proof::Unsigned { code, certificate, key } => {
+                tokio::task::spawn_blocking(move || pki::proof(&certificate, &key, &code, now))
+                    .await
+                    .map_err(|_| {
+                        CloudError::new(Reason::ProofRejected, "no proof of possession could be made")
+                    })?
+                    .map_err(|error| {
+                        CloudError::new(Reason::ProofRejected, format!("no proof of possession: {error}"))
+                    })?
+            }
+        };
         let path = self.path(&["verify"]);
         let mut call = self.call(Method::Post, &path, VERIFY);
         call.if_match = Some(etag);

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::api::certificate::{AdoptionPolicy, Origin};
-use crate::api::reason::Reason;
+use crate::api::reason::{Invalid, Reason};
 use crate::engine::{self, Goal, Next};
-use crate::pki::{Certificate, Fingerprint, PrivateKey, Thumbprint, VerificationCode};
+use crate::pki::{self, Certificate, Fingerprint, PrivateKey, ProofFault, Thumbprint, VerificationCode};
 
 /// What the resource wants in the hub.
 pub struct Desired {
@@ -21,8 +23,20 @@ pub enum Verification {
     None,
     /// By proof of possession, with this key.
     Proof(Arc<PrivateKey>),
+    /// By proof of possession, signed by somebody who keeps the key offline.
+    Offline(Offline),
     /// By the upload's own word.
     Attested,
+}
+
+/// A proof that somebody else signs.
+pub struct Offline {
+    /// The proof, or why there is none yet.
+    pub signed: Result<Certificate, Invalid>,
+    /// Where it is to be: Secret and key.
+    pub place: String,
+    /// When it was read.
+    pub now: Timestamp,
 }
 
 /// What the hub says under the wanted name, and what our records hold of it.
@@ -46,7 +60,8 @@ pub struct HubCertificate {
     pub fingerprint: Option<Fingerprint>,
     /// Whether possession of its key has been proven.
     pub verified: bool,
-    /// The code that a proof must name: only in the answer to the call that asks for one.
+    /// The code that a proof must name: only in the answer to the call that asks for one, or in our record of that
+    /// answer while the tag is the same.
     pub code: Option<VerificationCode>,
 }
 
@@ -59,6 +74,8 @@ pub struct Held {
     pub thumbprint: Option<Thumbprint>,
     /// The certificate that we were about to write.
     pub intended: Option<Thumbprint>,
+    /// The code that was given to us, and the tag that came with it.
+    pub code: Option<(VerificationCode, String)>,
     /// What to do with a certificate that is not ours.
     pub adoption: AdoptionPolicy,
 }
@@ -82,12 +99,10 @@ pub enum Step {
     Verify {
         /// The tag that came with the code.
         etag: String,
-        /// The code.
-        code: VerificationCode,
-        /// The CA certificate.
-        certificate: Certificate,
-        /// Its key.
-        key: Arc<PrivateKey>,
+        /// The certificate to be verified.
+        thumbprint: Thumbprint,
+        /// The proof.
+        proof: Proof,
     },
     /// DELETE with If-Match.
     Delete {
@@ -96,6 +111,21 @@ pub enum Step {
         /// The certificate to be deleted.
         thumbprint: Thumbprint,
     },
+}
+
+/// A certificate for the code, signed with the CA's key.
+pub enum Proof {
+    /// To be made.
+    Unsigned {
+        /// The code.
+        code: VerificationCode,
+        /// The CA certificate.
+        certificate: Certificate,
+        /// Its key.
+        key: Arc<PrivateKey>,
+    },
+    /// Made where the key is kept.
+    Signed(Certificate),
 }
 
 /// What is uploaded.
@@ -167,18 +197,54 @@ fn verify(want: &Desired, it: &HubCertificate, held: &Held) -> Next<Step> {
     match (&want.verification, &it.code) {
         (Verification::None, _) => Next::Done,
         (Verification::Attested, _) => Next::Step(Step::Replace(upload(want), it.etag.clone())),
-        (Verification::Proof(_), None) => Next::Step(Step::RequestCode {
+        (Verification::Proof(_) | Verification::Offline(_), None) => Next::Step(Step::RequestCode {
             etag: it.etag.clone(),
             thumbprint: it.thumbprint,
             held: held.clone(),
         }),
         (Verification::Proof(key), Some(code)) => Next::Step(Step::Verify {
             etag: it.etag.clone(),
-            code: code.clone(),
-            certificate: want.certificate.clone(),
-            key: key.clone(),
+            thumbprint: it.thumbprint,
+            proof: Proof::Unsigned {
+                code: code.clone(),
+                certificate: want.certificate.clone(),
+                key: key.clone(),
+            },
         }),
+        (Verification::Offline(offline), Some(code)) => match checked(offline, &want.certificate, code) {
+            Ok(proof) => Next::Step(Step::Verify {
+                etag: it.etag.clone(),
+                thumbprint: it.thumbprint,
+                proof: Proof::Signed(proof),
+            }),
+            Err(Invalid { reason, message }) => Next::Await { reason, message },
+        },
     }
+}
+
+/// The proof, if it is one for this code. One for an earlier code is told apart from one that never was any good.
+fn checked(offline: &Offline, ca: &Certificate, code: &VerificationCode) -> Result<Certificate, Invalid> {
+    let Offline { signed, place, now } = offline;
+    let proof = signed.clone().map_err(|Invalid { reason, message }| {
+        Invalid::new(
+            reason,
+            format!(
+                "sign a certificate whose common name is the code in `status.verificationCode.code` with the CA's key, \
+                 and store it in {place}. {message}"
+            ),
+        )
+    })?;
+    pki::check(&proof, ca, code, *now).map_err(|fault| {
+        let message = match fault {
+            ProofFault::WrongCode => format!(
+                "the certificate in {place} is for another code, perhaps an earlier one: sign one for the code that is \
+                 now in `status.verificationCode.code`"
+            ),
+            fault => format!("the certificate in {place} is no proof for this CA: {fault}"),
+        };
+        Invalid::new(Reason::ProofRejected, message)
+    })?;
+    Ok(proof)
 }
 
 /// Only what we wrote or took over, and last saw or were about to write, is deleted.
@@ -209,19 +275,24 @@ impl engine::Step for Step {
         }
     }
 
-    /// The thumbprint: the one thing of its content that the hub shows in every version.
+    /// The thumbprint: the one thing of its content that the hub shows in every version. Of a proof that somebody
+    /// signed, what tells it from the next one.
     fn content_hash(&self) -> String {
         match self {
             Self::Create(upload) | Self::Replace(upload, _) => upload.certificate.sha1_thumbprint(),
-            Self::Verify { certificate, .. } => certificate.sha1_thumbprint(),
+            Self::Verify { proof: Proof::Signed(proof), .. } => {
+                return proof.sha256_fingerprint().to_string();
+            }
+            Self::Verify { thumbprint, .. } => *thumbprint,
             Self::RequestCode { thumbprint, .. } | Self::Delete { thumbprint, .. } => *thumbprint,
         }
         .to_string()
     }
 
     /// The hub has no room for a mark of ownership: after an upload only our record tells whose the certificate is.
+    /// And a recorded code is used once.
     fn needs_intent(&self) -> bool {
-        matches!(self, Self::Create(_) | Self::Replace(..))
+        matches!(self, Self::Create(_) | Self::Replace(..) | Self::Verify { proof: Proof::Signed(_), .. })
     }
 
     fn progress(&self) -> Reason {

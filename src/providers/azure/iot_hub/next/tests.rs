@@ -44,6 +44,7 @@ fn named(goal: &Goal<Desired>, remote: Option<HubCertificate>, held: Held) -> St
     match next(goal, &Observed { remote, held }) {
         Next::Done => "Done".into(),
         Next::Wait(_) => "Wait".into(),
+        Next::Await { reason, .. } => format!("Await {reason}"),
         Next::Stuck { reason, .. } => reason.to_string(),
         Next::Step(step) => engine::Step::name(&step).into(),
     }
@@ -74,12 +75,68 @@ fn verification_asks_for_a_code_then_proves_then_rests() {
     assert_eq!(named(&proof(), Some(verified.clone()), owned()), "Done");
     assert_eq!(named(&want(Verification::Attested), Some(remote(&ours())), owned()), "Replace");
     assert_eq!(named(&want(Verification::None), Some(verified), owned()), "Done");
-    let Next::Step(Step::Verify { etag, code, .. }) =
+    let Next::Step(Step::Verify { etag, proof: Proof::Unsigned { code, .. }, .. }) =
         next(&proof(), &Observed { remote: Some(coded), held: owned() })
     else {
         panic!("no proof is made")
     };
     assert_eq!((etag.as_str(), code.as_str()), ("e2", "00DF"), "the tag is the one that came with the code");
+}
+
+#[test]
+fn a_key_kept_offline_is_waited_for_and_each_bad_proof_is_told_apart() {
+    let now = "2030-01-01T12:00:00Z".parse().unwrap();
+    let sign = |code: &str| {
+        let code = code.parse().unwrap();
+        pki::proof(&ours(), &key(), &code, now).unwrap()
+    };
+    let missing = |reason| Err(Invalid::new(reason, "it is not there"));
+    let offline = |signed, now| {
+        want(Verification::Offline(Offline { signed, place: "Secret `s`, key `k`".into(), now }))
+    };
+    let owned = || held(Some(Origin::Created));
+    let coded = HubCertificate { code: Some("00DF".parse().unwrap()), etag: "e2".into(), ..remote(&ours()) };
+    let later = "2030-02-01T12:00:00Z".parse().unwrap();
+    let goal = offline(missing(Reason::SecretNotFound), now);
+    assert_eq!(named(&goal, Some(remote(&ours())), owned()), "RequestCode", "the code comes first");
+    for (signed, at, expected, part) in [
+        (
+            missing(Reason::SecretNotFound),
+            now,
+            "Await SecretNotFound",
+            "code in `status.verificationCode.code`",
+        ),
+        (missing(Reason::SecretKeyMissing), now, "Await SecretKeyMissing", "Secret `s`, key `k`"),
+        (missing(Reason::CertificateMalformed), now, "Await CertificateMalformed", "it is not there"),
+        (Ok(sign("00DE")), now, "Await ProofRejected", "another code, perhaps an earlier one"),
+        (Ok(ours()), now, "Await ProofRejected", "another code"),
+        (Ok(sign("00DF")), later, "Await ProofRejected", "expired"),
+        (Ok(sign("00DF")), now, "Verify", ""),
+    ] {
+        let goal = offline(signed, at);
+        assert_eq!(named(&goal, Some(coded.clone()), owned()), expected, "{part}");
+        if let Next::Await { message, .. } =
+            next(&goal, &Observed { remote: Some(coded.clone()), held: owned() })
+        {
+            assert!(message.contains(part) && message.len() <= 256, "{message}");
+        }
+    }
+    let forged = pki::proof(
+        &other(),
+        &PrivateKey::parse(include_bytes!("../../../../../tests/data/pki/p-384.pkcs8.pem")).unwrap(),
+        &"00DF".parse().unwrap(),
+        now,
+    );
+    assert_eq!(
+        named(&offline(Ok(forged.unwrap()), now), Some(coded.clone()), owned()),
+        "Await ProofRejected"
+    );
+    let Next::Step(step) =
+        next(&offline(Ok(sign("00DF")), now), &Observed { remote: Some(coded), held: owned() })
+    else {
+        panic!("the proof is not used")
+    };
+    assert!(engine::Step::needs_intent(&step), "the code is spent before it is used");
 }
 
 #[test]

@@ -1,0 +1,102 @@
+//! Why a pass ended before it could converge, and what every end of a pass comes to.
+
+use super::converge::{self, End, Setback};
+use super::error::CloudError;
+use super::status::Outcome;
+use super::write::WriteError;
+use super::{Goal, Provider, Unusable};
+use crate::api::reason::{Class, Invalid, Reason};
+use crate::source::cluster::FetchError;
+
+/// Why a pass ended before it could converge.
+pub(super) enum Halt {
+    /// The resource, or what it refers to, does not say what is needed.
+    Invalid(Invalid),
+    /// The cloud could not be signed in to.
+    Cloud(CloudError),
+    /// The API server failed.
+    Api(kube::Error),
+    /// The resource changed meanwhile: start over.
+    Outdated,
+}
+
+impl From<Invalid> for Halt {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(invalid)
+    }
+}
+
+impl From<kube::Error> for Halt {
+    fn from(error: kube::Error) -> Self {
+        Self::Api(error)
+    }
+}
+
+impl From<FetchError> for Halt {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Invalid(invalid) => Self::Invalid(invalid),
+            FetchError::Api(error) => Self::Api(error),
+        }
+    }
+}
+
+impl From<Unusable> for Halt {
+    fn from(error: Unusable) -> Self {
+        match error {
+            Unusable::Invalid(invalid) => Self::Invalid(invalid),
+            Unusable::Cloud(error) => Self::Cloud(error),
+        }
+    }
+}
+
+impl From<WriteError> for Halt {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Outdated => Self::Outdated,
+            WriteError::Api(error) => Self::Api(error),
+        }
+    }
+}
+
+/// The outcome of a pass that could not converge.
+pub(super) fn halted(halt: Halt) -> Result<Outcome, Halt> {
+    match halt {
+        Halt::Invalid(Invalid { reason, message }) => Ok(Outcome::Failed(Setback::new(reason, message))),
+        Halt::Cloud(error) => Ok(Outcome::Failed(error.into())),
+        Halt::Api(_) | Halt::Outdated => Err(halt),
+    }
+}
+
+/// The outcome of a pass that converged, or tried to.
+pub(super) fn ended<P: Provider>(goal: &Goal<P::Desired>, end: End<P::Observed>) -> Result<Outcome, Halt> {
+    match end {
+        End::Settled(observed) => {
+            converge::facts::<P>(goal, &observed).map(Outcome::Settled).ok_or(Halt::Outdated)
+        }
+        End::Wait(wait) => Ok(Outcome::Working {
+            reason: Reason::Updating,
+            message: "the service is at work".to_owned(),
+            wait,
+        }),
+        End::Failed(setback) => Ok(Outcome::Failed(setback)),
+        End::Outdated => Err(Halt::Outdated),
+    }
+}
+
+/// What keeps a deletion from going on needs somebody, and says how to end it without the service.
+pub(super) fn blocked(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Failed(setback)
+            if matches!(setback.reason.class(), Class::Missing | Class::User | Class::Grant) =>
+        {
+            let message = format!(
+                "the remote certificate cannot be deleted; to leave it there, set `spec.deletionPolicy` to 'Retain'. \
+                 {}: {}",
+                setback.reason, setback.message
+            );
+            Outcome::Failed(Setback { reason: Reason::DeletionBlocked, message, ..setback })
+        }
+        other => other,
+    }
+}

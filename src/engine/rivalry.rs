@@ -1,0 +1,85 @@
+//! Several resources for one remote name: the holder goes on, and takes over what a rival recorded of the name; a rival
+//! stands back.
+
+use kube::{Api, ResourceExt};
+
+use super::claims::{Seniority, Standing};
+use super::dependents::RootKey;
+use super::halt::Halt;
+use super::reconcile::{Pass, records};
+use super::status::Outcome;
+use super::{Engine, Provider, write};
+use crate::api::certificate::CertificateResource;
+use crate::source::target::Target;
+
+impl Engine {
+    /// Where a resource stands among those for the same remote name; the others are told if that changes theirs.
+    pub(super) fn claim<R: CertificateResource>(&self, key: &RootKey, target: Target, root: &R) -> Standing {
+        let (standing, disturbed) = self.claims.claim(key, target, Seniority::of(root));
+        self.dependents.wake(disturbed);
+        standing
+    }
+
+    /// Forgets an object that is gone. Its remote name is the next one's.
+    pub(super) fn forget(&self, key: &RootKey) {
+        self.dependents.forget(key);
+        self.memory.forget(key);
+        self.dependents.wake(self.claims.let_go(key));
+    }
+}
+
+impl<P: Provider> Pass<'_, P> {
+    /// What a rival does: nothing. Once the holder has its own record, the rival's is void.
+    pub(super) async fn stand_back(&self, holder: &RootKey) -> Result<Outcome, Halt> {
+        let Some(found) = self.look_at(holder).await? else { return Err(Halt::Outdated) };
+        let whose = if holder.namespace == self.key.namespace {
+            format!("{} `{}`", holder.kind, holder.name)
+        } else {
+            format!("an older {} of another namespace", holder.kind)
+        };
+        let message = format!(
+            "{whose} is for the same certificate in the service and is the older one: delete this object, or create it \
+             anew under another remote name"
+        );
+        Ok(Outcome::StoodBack { message, void: records(&found) })
+    }
+
+    /// What a rival wrote before it knew of this resource is this resource's.
+    pub(super) async fn inherit(&self, root: &mut P::Root, rivals: &[RootKey]) -> Result<(), Halt> {
+        if records(root) {
+            return Ok(());
+        }
+        for rival in rivals {
+            let Some(found) = self.look_at(rival).await? else { continue };
+            let Some(theirs) = found.status().filter(|it| it.remote.is_some() || it.intent.is_some()) else {
+                continue;
+            };
+            let mut status = root.status().cloned().unwrap_or_default();
+            (status.remote, status.certificate) = (theirs.remote.clone(), theirs.certificate.clone());
+            status.intent = theirs.intent.clone();
+            let fence = root.resource_version();
+            return Ok(write::status(&self.api, root, &status, fence.as_deref()).await?);
+        }
+        Ok(())
+    }
+
+    /// Whether the remote certificate is by now the holder's, who will see to it.
+    pub(super) async fn is_anothers(&self, standing: &Standing) -> Result<bool, Halt> {
+        match standing {
+            Standing::Rival { holder } => Ok(self.look_at(holder).await?.is_some_and(|it| records(&it))),
+            Standing::Holder { .. } => Ok(false),
+        }
+    }
+
+    /// Another resource of the kind as it is now. One that is gone is forgotten: its deletion may have been missed.
+    async fn look_at(&self, key: &RootKey) -> Result<Option<P::Root>, Halt> {
+        let engine = &self.context.engine;
+        let api = Api::<P::Root>::namespaced(engine.client.clone(), &key.namespace);
+        let found = api.get_opt(&key.name).await?;
+        match &found {
+            None => engine.forget(key),
+            Some(root) => drop(engine.claim(key, P::target(root), root)),
+        }
+        Ok(found)
+    }
+}

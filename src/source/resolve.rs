@@ -1,0 +1,234 @@
+//! From an account's resource to how to sign in with it: checked, parsed, its Secret read.
+
+use kube::ResourceExt;
+use zeroize::Zeroizing;
+
+use super::account::{
+    Account, AccountId, AzureAccount, AzureEndpoints, AzureEnvironment, AzureIdentity, Cloud,
+};
+use super::assertion::Assertion;
+use super::cluster::{Cluster, FetchError, FetchedAccount, ServiceAccount};
+use super::{Fetched, ObjectKey, Reference, ReferenceKind};
+use crate::api::FINALIZER;
+use crate::api::account::{
+    AzureAuth, AzureCloud, ClientSecret, CloudAccount, ClusterAzure, ClusterAzureAuth, ClusterAzureCloud,
+    ClusterCloudAccount, ClusterWorkloadIdentity, ManagedIdentity, NamespacedWorkloadIdentity,
+};
+use crate::api::reason::{Invalid, Reason};
+
+/// What an account of a namespace refers to there.
+pub fn references(account: &CloudAccount) -> Vec<Reference> {
+    let Some(azure) = &account.spec.azure else { return Vec::new() };
+    let AzureAuth { workload_identity, client_secret } = &azure.auth;
+    let service_account = workload_identity.as_ref().map(|it| &it.service_account_ref);
+    let service_account = service_account.map(|it| Reference::service_account(&it.name));
+    secret(client_secret.as_ref()).into_iter().chain(service_account).collect()
+}
+
+/// What an account of the cluster refers to in the operator's namespace.
+pub fn cluster_references(account: &ClusterCloudAccount) -> Vec<Reference> {
+    let Some(azure) = &account.spec.azure else { return Vec::new() };
+    let ClusterAzureAuth { workload_identity, managed_identity: _, client_secret } = &azure.auth;
+    let service_account = workload_identity.as_ref().and_then(|it| it.service_account_ref.as_ref());
+    let service_account = service_account.map(|it| Reference::service_account(&it.name));
+    secret(client_secret.as_ref()).into_iter().chain(service_account).collect()
+}
+
+fn secret(auth: Option<&ClientSecret>) -> Option<Reference> {
+    auth.map(|it| Reference::secret(&it.secret_ref.name))
+}
+
+/// How an account signs in, wherever it stands.
+enum Auth<'a> {
+    ClientSecret(&'a ClientSecret),
+    ServiceAccount { client_id: &'a str, name: &'a str },
+    OperatorsOwn { client_id: &'a str },
+    Managed(&'a ManagedIdentity),
+}
+
+impl Cluster {
+    /// The account of a namespace, whoever uses it.
+    pub async fn namespaced(&self, account: &CloudAccount) -> Result<FetchedAccount, FetchError> {
+        let name = account.name_any();
+        let namespace = account.namespace().unwrap_or_default();
+        let found = Found {
+            display: format!("CloudAccount `{name}`"),
+            key: ObjectKey { kind: ReferenceKind::CloudAccount, namespace: namespace.clone(), name },
+            object: account,
+            namespace: &namespace,
+        };
+        refuse_suspended(&found.display, account.spec.suspend)?;
+        let azure = account.spec.azure.as_ref().ok_or_else(|| no_cloud(&found.display))?;
+        let environment = match azure.cloud {
+            AzureCloud::Public => AzureEnvironment::Public,
+            AzureCloud::USGovernment => AzureEnvironment::UsGovernment,
+            AzureCloud::China => AzureEnvironment::China,
+        };
+        let auth = match &azure.auth {
+            AzureAuth { client_secret: Some(auth), .. } => Auth::ClientSecret(auth),
+            AzureAuth {
+                workload_identity: Some(NamespacedWorkloadIdentity { client_id, service_account_ref }),
+                client_secret: None,
+            } => Auth::ServiceAccount { client_id, name: &service_account_ref.name },
+            AzureAuth { workload_identity: None, client_secret: None } => {
+                return Err(no_auth(&found.display).into());
+            }
+        };
+        self.azure(found, environment, &azure.tenant_id, auth).await
+    }
+
+    /// The account of the cluster, whoever uses it.
+    pub async fn clusterwide(&self, account: &ClusterCloudAccount) -> Result<FetchedAccount, FetchError> {
+        let name = account.name_any();
+        let found = Found {
+            display: format!("ClusterCloudAccount `{name}`"),
+            key: ObjectKey { kind: ReferenceKind::ClusterCloudAccount, namespace: String::new(), name },
+            object: account,
+            namespace: self.operator_namespace(),
+        };
+        refuse_suspended(&found.display, account.spec.suspend)?;
+        let azure = account.spec.azure.as_ref().ok_or_else(|| no_cloud(&found.display))?;
+        let environment = environment(&found.display, azure)?;
+        let auth = match &azure.auth {
+            ClusterAzureAuth { client_secret: Some(auth), .. } => Auth::ClientSecret(auth),
+            ClusterAzureAuth { workload_identity: Some(it), .. } => {
+                let ClusterWorkloadIdentity { client_id, service_account_ref } = it;
+                match service_account_ref {
+                    Some(it) => Auth::ServiceAccount { client_id, name: &it.name },
+                    None => Auth::OperatorsOwn { client_id },
+                }
+            }
+            ClusterAzureAuth { managed_identity: Some(it), .. } => Auth::Managed(it),
+            ClusterAzureAuth { workload_identity: None, managed_identity: None, client_secret: None } => {
+                return Err(no_auth(&found.display).into());
+            }
+        };
+        let mut fetched = self.azure(found, environment, &azure.tenant_id, auth).await?;
+        fetched.account.allowed_targets = account.spec.allowed_targets.clone();
+        Ok(fetched)
+    }
+
+    async fn azure<K: ResourceExt>(
+        &self,
+        found: Found<'_, K>,
+        environment: AzureEnvironment,
+        tenant_id: &str,
+        auth: Auth<'_>,
+    ) -> Result<FetchedAccount, FetchError> {
+        let held = found.object.finalizers().iter().any(|it| it == FINALIZER)
+            || found.object.meta().deletion_timestamp.is_some();
+        let mut versions = vec![(found.key, found.object.resource_version().unwrap_or_default())];
+        let id = AccountId { display: found.display, uid: found.object.uid().unwrap_or_default() };
+        let identity = match auth {
+            Auth::ClientSecret(auth) => {
+                let read = self.account_secret(&id, found.namespace, auth).await?;
+                versions.extend(read.versions.clone());
+                let secret = client_secret(&id, auth, &read)?;
+                AzureIdentity::ClientSecret { client_id: auth.client_id.clone(), secret }
+            }
+            Auth::ServiceAccount { client_id, name } => AzureIdentity::Federated {
+                client_id: client_id.to_owned(),
+                assertion: Assertion::ServiceAccount {
+                    client: self.client().clone(),
+                    operator: self.operator().clone(),
+                    of: ServiceAccount { namespace: found.namespace.to_owned(), name: name.to_owned() },
+                    audience: environment.exchange_audience(),
+                },
+            },
+            Auth::OperatorsOwn { client_id } => AzureIdentity::Federated {
+                client_id: client_id.to_owned(),
+                assertion: Assertion::File(self.token_file().to_owned()),
+            },
+            Auth::Managed(it) => AzureIdentity::Managed { client_id: it.client_id.clone() },
+        };
+        let cloud = Cloud::Azure(AzureAccount { environment, tenant_id: tenant_id.to_owned(), identity });
+        Ok(FetchedAccount { account: Account { id, cloud, allowed_targets: None }, versions, held })
+    }
+
+    async fn account_secret(
+        &self,
+        id: &AccountId,
+        namespace: &str,
+        auth: &ClientSecret,
+    ) -> Result<Fetched, FetchError> {
+        self.fetch(namespace, &[Reference::secret(&auth.secret_ref.name)]).await.map_err(
+            |error| match error {
+                FetchError::Invalid(Invalid { reason, message }) => {
+                    Invalid::new(reason, format!("{}: {message}", id.display)).into()
+                }
+                other => other,
+            },
+        )
+    }
+}
+
+/// An account's object as it was read.
+struct Found<'a, K> {
+    display: String,
+    key: ObjectKey,
+    object: &'a K,
+    /// Where its Secret or ServiceAccount stands.
+    namespace: &'a str,
+}
+
+/// The client secret: text, without the line end that editors add.
+fn client_secret(id: &AccountId, auth: &ClientSecret, found: &Fetched) -> Result<Zeroizing<String>, Invalid> {
+    let (name, key) = (&auth.secret_ref.name, &auth.secret_ref.key);
+    let value = found
+        .data(&Reference::secret(name))
+        .and_then(|data| data.value(key))
+        .ok_or_else(|| key_missing(&id.display, name, key))?;
+    let text = std::str::from_utf8(value).map(|it| it.trim_end_matches(['\r', '\n'])).unwrap_or_default();
+    if text.is_empty() {
+        return Err(key_missing(&id.display, name, key));
+    }
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+fn key_missing(display: &str, name: &str, key: &str) -> Invalid {
+    Invalid::new(
+        Reason::SecretKeyMissing,
+        format!(
+            "{display}: Secret `{name}` has no text under the key `{key}`: store the client secret there"
+        ),
+    )
+}
+
+fn environment(display: &str, azure: &ClusterAzure) -> Result<AzureEnvironment, Invalid> {
+    Ok(match (azure.cloud, &azure.endpoints) {
+        (ClusterAzureCloud::Public, _) => AzureEnvironment::Public,
+        (ClusterAzureCloud::USGovernment, _) => AzureEnvironment::UsGovernment,
+        (ClusterAzureCloud::China, _) => AzureEnvironment::China,
+        (ClusterAzureCloud::Custom, Some(endpoints)) => AzureEnvironment::Custom(AzureEndpoints {
+            authority: endpoints.authority.clone(),
+            resource_manager: endpoints.resource_manager.clone(),
+            resource_manager_scope: endpoints
+                .resource_manager_scope
+                .clone()
+                .unwrap_or_else(|| "https://management.azure.com/.default".to_owned()),
+            instance_metadata: endpoints.instance_metadata.clone(),
+            ca_bundle: azure.ca_bundle.clone(),
+        }),
+        (ClusterAzureCloud::Custom, None) => {
+            let message = format!("{display}: `spec.azure.endpoints` must be set when `cloud` is 'Custom'");
+            return Err(Invalid::new(Reason::SpecInvalid, message));
+        }
+    })
+}
+
+fn no_cloud(display: &str) -> Invalid {
+    Invalid::new(Reason::SpecInvalid, format!("{display}: `spec.azure` must be set"))
+}
+
+fn no_auth(display: &str) -> Invalid {
+    Invalid::new(Reason::SpecInvalid, format!("{display}: `spec.azure.auth` must name one way to sign in"))
+}
+
+/// A field that this version would ignore must not be ignored silently.
+fn refuse_suspended(display: &str, suspend: Option<bool>) -> Result<(), Invalid> {
+    if suspend == Some(true) {
+        let message = format!("{display}: this version does not act on `spec.suspend` yet");
+        return Err(Invalid::new(Reason::NotSupported, message));
+    }
+    Ok(())
+}
