@@ -4,7 +4,7 @@
 //! it depends on nothing of the operator and speaks through OpenSSL where the operator uses other libraries.
 //!
 //! The way of a request: `server` (TLS, bytes) → `pipeline` (journal, faults) → `services` (who answers this
-//! Host) → `entra` or `arm` (front door, then the provider's own module). `control` answers `/_emulator/…` on
+//! Host) → `entra`, `imds` or `arm` (front door, then the provider's own module). `control` answers `/_emulator/…` on
 //! any host. What is remembered is `world` (kept over a restart when there is a directory) and, for this run
 //! only, the rest of `state`.
 //!
@@ -20,6 +20,7 @@ mod control;
 mod encoding;
 mod entra;
 mod faults;
+mod imds;
 mod journal;
 mod names;
 mod outgoing;

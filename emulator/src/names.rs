@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::clouds::CLOUDS;
 
-/// What is printed when the emulator is ready. Every key of the contract is there; `imds`, `vault`, `iam` and
-/// `iotda` are reserved until their services answer.
+/// What is printed when the emulator is ready. Every key of the contract is there; `vault`, `iam` and `iotda` are
+/// reserved until their services answer.
 #[derive(Debug, Clone, Serialize)]
 pub struct Ready {
     /// Path of the CA certificate (PEM) that signed the server's certificate.
@@ -16,7 +16,7 @@ pub struct Ready {
     pub login: String,
     /// Azure Resource Manager.
     pub arm: String,
-    /// Managed identity tokens (reserved).
+    /// Managed identity tokens.
     pub imds: String,
     /// Key Vault, a template with `{vault}` (reserved).
     pub vault: String,

@@ -34,7 +34,7 @@ pub(crate) struct Tenant {
 }
 
 /// What a client is. Both kinds of applications take every secret and every assertion that they list; a managed
-/// identity takes assertions, never a secret.
+/// identity takes assertions and what the metadata service gives, never a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum ClientKind {
@@ -58,6 +58,12 @@ pub(crate) struct Client {
     pub(crate) secrets: Vec<ClientSecret>,
     #[serde(default)]
     pub(crate) federated_credentials: Vec<FederatedCredential>,
+    /// Of a managed identity: it lives and dies with the machine, rather than being assigned to it.
+    #[serde(default)]
+    pub(crate) system_assigned: bool,
+    /// Of a managed identity: its ARM id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) resource_id: Option<String>,
     #[serde(default)]
     pub(crate) roles: Vec<RoleAssignment>,
 }

@@ -48,15 +48,18 @@ fn no_secret_is_in_it_or_in_the_log() {
     // In a query, a header and a body that know nothing of assertions.
     let target = format!("/contoso.example/oauth2/v2.0/token?hint={genuine}");
     emulator.call("POST", "login.localhost", &target, &[("X-Hint", &genuine)], Some(genuine.as_bytes()));
+    let target = "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net";
+    let reply = emulator.call("GET", "imds.localhost", target, &[("Metadata", "true")], None);
+    let managed = reply.expect("an answer").json()["access_token"].as_str().unwrap().to_owned();
     let journal = emulator.seen("/requests").to_string();
     let log = std::fs::read_to_string(log).unwrap();
     let key_line = key.lines().nth(1).unwrap();
-    for secret in [SECRET, &token, &genuine, "canary", key_line] {
+    for secret in [SECRET, &token, &managed, &genuine, "canary", key_line] {
         assert!(!journal.contains(secret), "journal: {secret}");
         assert!(!log.contains(secret), "log: {secret}");
     }
     assert!(journal.contains("client_id=") && journal.contains("(cut out)"));
-    assert!(log.contains("token"));
+    assert!(log.contains("managedIdentityToken"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod control;
 mod faults;
 mod federation;
 mod front_door;
+mod imds;
 mod iot_hub;
 mod issuer;
 mod journal;

@@ -1,4 +1,5 @@
-"""Runs the vendor's own Python clients against the emulator: sign in, create, list, code, verify, replace, delete.
+"""Runs the vendor's own Python clients against the emulator: sign in in each way, create, list, code, verify, replace,
+delete.
 
     python azure_mgmt_iothub.py EMULATOR_BINARY [--real-names]
 
@@ -9,25 +10,31 @@ file would.
 """
 
 import argparse
+import base64
 import datetime
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
 
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
-from azure.identity import ClientSecretCredential
+from azure.identity import ClientSecretCredential, ManagedIdentityCredential, WorkloadIdentityCredential
 from azure.mgmt.iothub import IotHubClient
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 
 TENANT = "11111111-1111-4111-8111-111111111111"
 CLIENT = "22222222-2222-4222-8222-000000000001"
 SECRET = "emulator-secret"
+FEDERATED = "22222222-2222-4222-8222-000000000002"
+MANAGED = "22222222-2222-4222-8222-000000000003"
 SUBSCRIPTION = "44444444-4444-4444-8444-444444444444"
 GROUP, HUB = "rg-devices", "hub-1"
 
@@ -124,6 +131,48 @@ def life_cycle(client, version):
         assert HUB in [found.name for found in hubs]
 
 
+def base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def trusted_assertion(ready):
+    """An assertion such as a cluster gives to a pod, of an issuer that the federated client trusts from now on."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    numbers = key.public_key().public_numbers()
+    jwk = {"kty": "RSA", "kid": "k", "n": base64url(numbers.n.to_bytes(256, "big")), "e": "AQAB"}
+    credential = {"issuer": "https://oidc.example", "subject": "system:serviceaccount:a:b", "keys": {"keys": [jwk]}}
+    trust = urllib.request.Request(
+        f"{ready['control']}/clients/{FEDERATED}/federated-credentials",
+        data=json.dumps([credential]).encode(),
+        method="PUT",
+    )
+    urllib.request.urlopen(trust, context=ssl.create_default_context(cafile=ready["ca"])).close()
+    claims = {
+        "iss": credential["issuer"],
+        "sub": credential["subject"],
+        "aud": ["api://AzureADTokenExchange"],
+        "exp": int(time.time()) + 600,
+    }
+    parts = [base64url(json.dumps(part).encode()) for part in ({"alg": "RS256", "kid": "k"}, claims)]
+    signature = key.sign(".".join(parts).encode(), padding.PKCS1v15(), hashes.SHA256())
+    return ".".join([*parts, base64url(signature)])
+
+
+def credentials(ready, folder, identity):
+    """One credential for each way to sign in. Real names are left out for the metadata service: it has none."""
+    yield "secret", ClientSecretCredential(TENANT, CLIENT, SECRET, **identity)
+    file = os.path.join(folder, "assertion")
+    with open(file, "w") as out:
+        out.write(trusted_assertion(ready))
+    yield "assertion", WorkloadIdentityCredential(
+        tenant_id=TENANT, client_id=FEDERATED, token_file_path=file, **identity
+    )
+    if identity:
+        os.environ["AZURE_POD_IDENTITY_AUTHORITY_HOST"] = ready["imds"]
+        yield "managed identity", ManagedIdentityCredential()
+        yield "managed identity by client id", ManagedIdentityCredential(client_id=MANAGED)
+
+
 def lead_to_loopback():
     """Names under .localhost do not resolve everywhere; real names must not leave the machine."""
     original = socket.getaddrinfo
@@ -165,6 +214,10 @@ def main():
                     "base_url": ready["arm"],
                     "credential_scopes": ["https://management.azure.com/.default"],
                 }
+            for way, credential in credentials(ready, folder, identity):
+                client = IotHubClient(credential, SUBSCRIPTION, **management)
+                assert client.certificates.list_by_iot_hub(GROUP, HUB).value == [], way
+                print("signed in:", way)
             credential = ClientSecretCredential(TENANT, CLIENT, SECRET, **identity)
             ran = []
             for version in versions():
