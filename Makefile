@@ -1,6 +1,6 @@
 # The commands of the project. Each sets up what it needs.
 
-.PHONY: demo test lint crds control-plane setup
+.PHONY: demo test lint crds docs control-plane setup
 
 ## the main job, shown; DEMO_ONCE=1 checks and exits
 demo: control-plane
@@ -24,6 +24,10 @@ lint: setup
 crds:
 	cargo run --quiet -- crds --dir crds
 	cp crds/*.yaml charts/certferry/crd/
+
+## the table of reasons, from the code
+docs:
+	cargo run --quiet -- reasons > docs/reasons.md
 
 ## builds the control plane and Helm for tests once, into a cache folder
 control-plane: setup

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod reasons;
 mod validate;
 
 use std::io::Write;
@@ -34,6 +35,8 @@ enum Command {
         #[arg(long)]
         dir: Option<PathBuf>,
     },
+    /// Prints what each reason in a condition means, in Markdown.
+    Reasons,
     /// Checks manifests without a cluster: schema, CEL rules, and what the operator would say at once.
     Validate {
         /// Manifest file, of one or more documents; `-` reads standard input. Documents of other groups are passed
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
             runtime::run(identity, log_format, &log_filter).map(|()| true)
         }
         Command::Crds { dir } => crds(dir.as_deref()).map(|()| true),
+        Command::Reasons => print_reasons().map(|()| true),
         Command::Validate { file } => validate::validate(&file),
     };
     match done {
@@ -95,6 +99,10 @@ pub fn main() -> ExitCode {
 fn definitions() -> Vec<CustomResourceDefinition> {
     let accounts = [crd::definition::<CloudAccount>(), crd::definition::<ClusterCloudAccount>()];
     accounts.into_iter().chain(providers::all().iter().map(|it| it.definition())).collect()
+}
+
+fn print_reasons() -> Result<()> {
+    write!(std::io::stdout(), "{}", reasons::page()?).context("cannot write to standard output")
 }
 
 fn crds(dir: Option<&Path>) -> Result<()> {

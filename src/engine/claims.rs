@@ -67,6 +67,18 @@ impl Claims {
         (index.standing(&target, key), disturbed)
     }
 
+    /// Where a resource stands by what it claimed; `None` if it claims nothing.
+    pub fn standing(&self, key: &RootKey) -> Option<Standing> {
+        let index = self.lock();
+        let (target, _) = index.claims.get(key)?;
+        Some(index.standing(target, key))
+    }
+
+    /// Whether a resource still claims with that seniority: one that was created anew does not.
+    pub fn holds(&self, key: &RootKey, seniority: &Seniority) -> bool {
+        self.lock().claims.get(key).is_some_and(|(_, it)| it == seniority)
+    }
+
     /// Forgets a resource that is gone; gives those that may have its name now.
     pub fn let_go(&self, key: &RootKey) -> Vec<RootKey> {
         self.lock().let_go(key)

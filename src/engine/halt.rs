@@ -14,6 +14,13 @@ pub(super) enum Halt {
     Invalid(Invalid),
     /// The cloud could not be signed in to.
     Cloud(CloudError),
+    /// The remote name belongs to another resource.
+    StoodBack {
+        /// Whose it is, and what to do.
+        message: String,
+        /// Whether what this resource recorded of the name no longer holds.
+        void: bool,
+    },
     /// The API server failed.
     Api(kube::Error),
     /// The resource changed meanwhile: start over.
@@ -64,6 +71,7 @@ pub(super) fn halted(halt: Halt) -> Result<Outcome, Halt> {
     match halt {
         Halt::Invalid(Invalid { reason, message }) => Ok(Outcome::Failed(Setback::new(reason, message))),
         Halt::Cloud(error) => Ok(Outcome::Failed(error.into())),
+        Halt::StoodBack { message, void } => Ok(Outcome::StoodBack { message, void }),
         Halt::Api(_) | Halt::Outdated => Err(halt),
     }
 }

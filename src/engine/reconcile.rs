@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use kube::{Api, Resource, ResourceExt};
 
-use super::claims::Standing;
 use super::converge::{End, Setback, converge};
 use super::deletion::{self, Removal};
 use super::dependents::RootKey;
@@ -44,18 +43,17 @@ pub async fn reconcile<P: Provider>(context: &Context<P>, key: &RootKey) -> Opti
         }
         Err(error) => return Some(context.again(key, &error)),
     };
-    let standing = context.engine.claim(key, P::target(&root), &root);
     let pass = Pass { context, api, key };
     let due = if root.meta().deletion_timestamp.is_some() {
-        pass.remove(&mut root, &standing).await
+        pass.remove(&mut root).await
     } else {
-        pass.keep(&mut root, &standing).await
+        pass.keep(&mut root).await
     };
     match due {
         Ok(due) => due,
         Err(Halt::Api(error)) => Some(context.again(key, &error)),
         Err(Halt::Outdated) => Some(Duration::from_secs(1)),
-        Err(Halt::Invalid(_) | Halt::Cloud(_)) => None, // reported where they arise
+        Err(Halt::Invalid(_) | Halt::Cloud(_) | Halt::StoodBack { .. }) => None, // reported where they arise
     }
 }
 
@@ -75,26 +73,17 @@ pub(super) struct Pass<'a, P: Provider> {
 
 impl<P: Provider> Pass<'_, P> {
     /// Keeps the certificate in the service equal to the spec.
-    async fn keep(&self, root: &mut P::Root, standing: &Standing) -> Result<Option<Duration>, Halt> {
+    async fn keep(&self, root: &mut P::Root) -> Result<Option<Duration>, Halt> {
         self.first_look(root).await?;
         if root.common().management_policy == Some(ManagementPolicy::Suspend) {
             return self.report(root, &Outcome::Suspended).await.map(Some);
         }
         let had_record = records(root);
-        let outcome = match standing {
-            Standing::Rival { holder } => self.stand_back(holder).await?,
-            Standing::Holder { rivals } => {
-                self.inherit(root, rivals).await?;
-                self.enforce(root).await?
-            }
-        };
+        let outcome = self.enforce(root).await?;
         let due = self.report(root, &outcome).await?;
         self.align_finalizer(root).await?;
-        if let Standing::Holder { rivals } = standing
-            && !had_record
-            && records(root)
-        {
-            self.context.engine.dependents.wake(rivals.iter().cloned());
+        if !had_record && records(root) {
+            self.tell_rivals();
         }
         Ok(Some(due))
     }
@@ -132,14 +121,16 @@ impl<P: Provider> Pass<'_, P> {
     }
 
     /// Dereference, parse, connect: what is wanted, and the service where it is wanted.
-    async fn wish(&self, root: &P::Root) -> Result<(P, P::Desired), Halt> {
+    async fn wish(&self, root: &mut P::Root) -> Result<(P, P::Desired), Halt> {
         root.common().resync_interval()?;
         root.common().renew_before()?;
         let references = P::references(root);
         self.watch(root, &references);
         let found = self.fetch(&references).await?;
         let desired = P::desired(root, &found, self.context.engine.clock.now())?;
-        Ok((self.reach(root).await?, desired))
+        let account = self.account(root).await?;
+        self.take_name(root, &account.cloud).await?;
+        Ok((self.connect(root, &account).await?, desired))
     }
 
     /// From here on a change of anything that the resource refers to starts a new pass.
@@ -218,12 +209,12 @@ impl<P: Provider> Pass<'_, P> {
     }
 
     /// Removes the certificate from the service, then lets the resource go.
-    async fn remove(&self, root: &mut P::Root, standing: &Standing) -> Result<Option<Duration>, Halt> {
+    async fn remove(&self, root: &mut P::Root) -> Result<Option<Duration>, Halt> {
         if !write::has_finalizer(root) {
             return Ok(None);
         }
         match deletion::removal(root) {
-            Removal::Delete if self.is_anothers(standing).await? => {
+            Removal::Delete if self.is_anothers().await? => {
                 write::release(&self.api, root).await?;
                 return Ok(None);
             }
@@ -240,7 +231,11 @@ impl<P: Provider> Pass<'_, P> {
             }
         }
         self.watch(root, &[]);
-        let outcome = match self.reach(root).await {
+        let connected = match self.account(root).await {
+            Ok(account) => self.connect(root, &account).await,
+            Err(why) => Err(why),
+        };
+        let outcome = match connected {
             Ok(provider) => match self.converge(&provider, root, &Goal::Absent).await {
                 End::Settled(_) => {
                     write::release(&self.api, root).await?;
@@ -253,10 +248,9 @@ impl<P: Provider> Pass<'_, P> {
         self.report(root, &halt::blocked(outcome)).await.map(Some)
     }
 
-    /// The service that the resource names, reached with its account.
-    async fn reach(&self, root: &P::Root) -> Result<P, Halt> {
-        let account = self.account(root).await?;
-        let connected = P::connect(&self.context.cloud, &account, root, &self.context.engine.clock).await;
+    /// The service that the resource names.
+    async fn connect(&self, root: &P::Root, account: &Account) -> Result<P, Halt> {
+        let connected = P::connect(&self.context.cloud, account, root, &self.context.engine.clock).await;
         connected.map_err(Halt::from)
     }
 

@@ -7,9 +7,9 @@ use super::claims::{Seniority, Standing};
 use super::dependents::RootKey;
 use super::halt::Halt;
 use super::reconcile::{Pass, records};
-use super::status::Outcome;
 use super::{Engine, Provider, write};
 use crate::api::certificate::CertificateResource;
+use crate::source::account::Cloud;
 use crate::source::target::Target;
 
 impl Engine {
@@ -29,8 +29,16 @@ impl Engine {
 }
 
 impl<P: Provider> Pass<'_, P> {
+    /// Goes on if the remote name is this resource's; what a rival recorded of it is then this resource's too.
+    pub(super) async fn take_name(&self, root: &mut P::Root, cloud: &Cloud) -> Result<(), Halt> {
+        match self.context.engine.claim(self.key, P::target(root).within(&cloud.name()), root) {
+            Standing::Rival { holder } => Err(self.stand_back(&holder).await?),
+            Standing::Holder { rivals } => self.inherit(root, &rivals).await,
+        }
+    }
+
     /// What a rival does: nothing. Once the holder has its own record, the rival's is void.
-    pub(super) async fn stand_back(&self, holder: &RootKey) -> Result<Outcome, Halt> {
+    async fn stand_back(&self, holder: &RootKey) -> Result<Halt, Halt> {
         let Some(found) = self.look_at(holder).await? else { return Err(Halt::Outdated) };
         let whose = if holder.namespace == self.key.namespace {
             format!("{} `{}`", holder.kind, holder.name)
@@ -41,11 +49,11 @@ impl<P: Provider> Pass<'_, P> {
             "{whose} is for the same certificate in the service and is the older one: delete this object, or create it \
              anew under another remote name"
         );
-        Ok(Outcome::StoodBack { message, void: records(&found) })
+        Ok(Halt::StoodBack { message, void: records(&found) })
     }
 
-    /// What a rival wrote before it knew of this resource is this resource's.
-    pub(super) async fn inherit(&self, root: &mut P::Root, rivals: &[RootKey]) -> Result<(), Halt> {
+    /// What a rival wrote before it knew of this resource.
+    async fn inherit(&self, root: &mut P::Root, rivals: &[RootKey]) -> Result<(), Halt> {
         if records(root) {
             return Ok(());
         }
@@ -63,22 +71,32 @@ impl<P: Provider> Pass<'_, P> {
         Ok(())
     }
 
-    /// Whether the remote certificate is by now the holder's, who will see to it.
-    pub(super) async fn is_anothers(&self, standing: &Standing) -> Result<bool, Halt> {
-        match standing {
-            Standing::Rival { holder } => Ok(self.look_at(holder).await?.is_some_and(|it| records(&it))),
-            Standing::Holder { .. } => Ok(false),
+    /// Whether the remote certificate is by now another resource's, which will see to it.
+    pub(super) async fn is_anothers(&self) -> Result<bool, Halt> {
+        match self.context.engine.claims.standing(self.key) {
+            Some(Standing::Rival { holder }) => {
+                Ok(self.look_at(&holder).await?.is_some_and(|it| records(&it)))
+            }
+            Some(Standing::Holder { .. }) | None => Ok(false),
         }
     }
 
-    /// Another resource of the kind as it is now. One that is gone is forgotten: its deletion may have been missed.
+    /// Has the rivals see that the name has an owner with a record.
+    pub(super) fn tell_rivals(&self) {
+        if let Some(Standing::Holder { rivals }) = self.context.engine.claims.standing(self.key) {
+            self.context.engine.dependents.wake(rivals);
+        }
+    }
+
+    /// Another resource of the kind as it is now. One that is gone, or was created anew, has lost its claim: its
+    /// deletion may have been missed.
     async fn look_at(&self, key: &RootKey) -> Result<Option<P::Root>, Halt> {
         let engine = &self.context.engine;
         let api = Api::<P::Root>::namespaced(engine.client.clone(), &key.namespace);
         let found = api.get_opt(&key.name).await?;
-        match &found {
-            None => engine.forget(key),
-            Some(root) => drop(engine.claim(key, P::target(root), root)),
+        let found = found.filter(|it| engine.claims.holds(key, &Seniority::of(it)));
+        if found.is_none() {
+            engine.dependents.wake(engine.claims.let_go(key));
         }
         Ok(found)
     }

@@ -1,54 +1,91 @@
 //! What there is before the first pass: whose each remote name is, and which accounts are in use.
 
+use std::collections::HashMap;
+use std::fmt::Debug;
+
 use kube::api::ListParams;
 use kube::core::{ApiResource, DynamicObject};
-use kube::{Api, ResourceExt};
+use kube::{Api, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
 
 use super::controller::kind_of;
 use super::dependents::RootKey;
 use super::{Engine, Provider, account, backoff};
+use crate::api::account::{CloudAccount, ClusterCloudAccount};
 use crate::api::certificate::CertificateResource;
 use crate::source::cluster::status_code;
+use crate::source::{ObjectKey, ReferenceKind, resolve};
 
 /// How many objects are listed at a time.
 const PAGE: u32 = 500;
 
-/// Takes note of every resource of a kind; tries until the API server has told all.
-pub async fn take<P: Provider>(engine: &Engine) {
+/// The clouds of all accounts, by name.
+pub type Clouds = HashMap<ObjectKey, String>;
+
+/// Lists all accounts; tries until the API server has told all.
+pub async fn clouds(engine: &Engine) -> Clouds {
+    let mut clouds = Clouds::new();
+    each::<CloudAccount>(engine, |it| {
+        let namespace = it.namespace().unwrap_or_default();
+        let key = ObjectKey { kind: ReferenceKind::CloudAccount, namespace, name: it.name_any() };
+        clouds.extend(resolve::cloud_name(&it).map(|cloud| (key, cloud)));
+    })
+    .await;
+    each::<ClusterCloudAccount>(engine, |it| {
+        let namespace = String::new();
+        let key = ObjectKey { kind: ReferenceKind::ClusterCloudAccount, namespace, name: it.name_any() };
+        clouds.extend(resolve::cluster_cloud_name(&it).map(|cloud| (key, cloud)));
+    })
+    .await;
+    clouds
+}
+
+/// Takes note of every resource of a kind. One whose account is not there claims nothing until it is.
+pub async fn take<P: Provider>(engine: &Engine, clouds: &Clouds) {
+    each::<P::Root>(engine, |root| {
+        let key = RootKey {
+            kind: kind_of::<P::Root>(),
+            namespace: root.namespace().unwrap_or_default(),
+            name: root.name_any(),
+        };
+        let account_ref = &root.common().account_ref;
+        if let Some(cloud) = clouds.get(&account::reference(account_ref).within(&key.namespace)) {
+            engine.claim(&key, P::target(&root).within(cloud), &root);
+        }
+        engine.dependents.refers(&key, account::access(account_ref, &key.namespace));
+    })
+    .await;
+}
+
+/// Calls for every object of a kind that can be decoded. What was called for before a failure is called for again.
+async fn each<K>(engine: &Engine, mut note: impl FnMut(K))
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
     let mut failures = 0;
-    while let Err(error) = list::<P>(engine).await {
+    while let Err(error) = list(engine, &mut note).await {
         if status_code(&error) == Some(404) {
-            tracing::warn!(kind = kind_of::<P::Root>(), "the kind is not installed");
+            tracing::warn!(kind = kind_of::<K>(), "the kind is not installed");
             return;
         }
-        tracing::warn!(%error, kind = kind_of::<P::Root>(), "the resources cannot be listed; trying again");
+        tracing::warn!(%error, kind = kind_of::<K>(), "the objects cannot be listed; trying again");
         failures += 1;
         tokio::time::sleep(backoff::after_failures(failures, fastrand::f64())).await;
     }
 }
 
-async fn list<P: Provider>(engine: &Engine) -> Result<(), kube::Error> {
-    let kind = ApiResource::erase::<P::Root>(&());
-    let api = Api::<DynamicObject>::all_with(engine.client.clone(), &kind);
+async fn list<K>(engine: &Engine, note: &mut impl FnMut(K)) -> Result<(), kube::Error>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    let api = Api::<DynamicObject>::all_with(engine.client.clone(), &ApiResource::erase::<K>(&()));
     let mut page = ListParams::default().limit(PAGE);
     loop {
         let found = api.list(&page).await?;
-        found.items.into_iter().for_each(|object| note::<P>(engine, object));
+        found.items.into_iter().filter_map(|it| it.try_parse::<K>().ok()).for_each(&mut *note);
         match found.metadata.continue_.filter(|it| !it.is_empty()) {
             Some(next) => page = page.continue_token(&next),
             None => return Ok(()),
         }
     }
-}
-
-/// An object that cannot be decoded asks for nothing.
-fn note<P: Provider>(engine: &Engine, object: DynamicObject) {
-    let key = RootKey {
-        kind: kind_of::<P::Root>(),
-        namespace: object.namespace().unwrap_or_default(),
-        name: object.name_any(),
-    };
-    let Ok(root) = object.try_parse::<P::Root>() else { return };
-    engine.claim(&key, P::target(&root), &root);
-    engine.dependents.refers(&key, account::access(&root.common().account_ref, &key.namespace));
 }

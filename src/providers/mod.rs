@@ -40,7 +40,7 @@ pub trait Registered: Send + Sync {
     /// What is wrong with a manifest beyond its schema, as far as can be told without the cluster.
     fn check(&self, manifest: serde_json::Value) -> Result<(), Invalid>;
     /// Takes note of what there is of the kind, before the first pass.
-    fn take_stock<'a>(&self, engine: &'a Engine) -> BoxFuture<'a, ()>;
+    fn take_stock<'a>(&self, engine: &'a Engine, clouds: &'a stock::Clouds) -> BoxFuture<'a, ()>;
     /// Serves the kind until told to stop.
     fn run(&self, engine: Arc<Engine>, clouds: &Clouds, stop: CancellationToken) -> BoxFuture<'static, ()>;
 }
@@ -69,8 +69,8 @@ where
         P::check(&root)
     }
 
-    fn take_stock<'a>(&self, engine: &'a Engine) -> BoxFuture<'a, ()> {
-        Box::pin(stock::take::<P>(engine))
+    fn take_stock<'a>(&self, engine: &'a Engine, clouds: &'a stock::Clouds) -> BoxFuture<'a, ()> {
+        Box::pin(stock::take::<P>(engine, clouds))
     }
 
     fn run(&self, engine: Arc<Engine>, clouds: &Clouds, stop: CancellationToken) -> BoxFuture<'static, ()> {

@@ -14,7 +14,6 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::account::{CloudAccount, ClusterCloudAccount};
-use crate::engine::Engine;
 use crate::engine::account::{self, AccountResource, Accounts};
 use crate::engine::claims::Claims;
 use crate::engine::clock::Clock;
@@ -22,6 +21,7 @@ use crate::engine::controller;
 use crate::engine::dependents::Dependents;
 use crate::engine::event::Events;
 use crate::engine::memory::Memory;
+use crate::engine::{Engine, stock};
 use crate::providers::{self, Clouds};
 use crate::source::cluster::{Cluster, ServiceAccount};
 use crate::source::watch::{Change, SourceWatches, WATCH_SECONDS};
@@ -67,7 +67,7 @@ async fn serve(identity: Identity) -> Result<()> {
     let clouds = Arc::new(Clouds::default());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "certferry runs");
     tokio::select! {
-        _ = join_all(providers::all().map(|it| it.take_stock(&engine))) => {}
+        () = take_stock(&engine) => {}
         () = stop.cancelled() => return Ok(()),
     }
 
@@ -86,6 +86,11 @@ async fn serve(identity: Identity) -> Result<()> {
         }
     }
     Ok(())
+}
+
+async fn take_stock(engine: &Engine) {
+    let clouds = stock::clouds(engine).await;
+    join_all(providers::all().map(|it| it.take_stock(engine, &clouds))).await;
 }
 
 /// The API server, with limits: a call or a watch on a dead connection is noticed within a minute. Watches are opened

@@ -37,6 +37,15 @@ pub enum Cloud {
     Azure(AzureAccount),
 }
 
+impl Cloud {
+    /// Which cloud it is: names in one are not names in another.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Azure(account) => account.environment.name(),
+        }
+    }
+}
+
 /// Sign-in to Azure.
 pub struct AzureAccount {
     /// Which of Azure's clouds.
@@ -60,6 +69,18 @@ pub enum AzureEnvironment {
 }
 
 impl AzureEnvironment {
+    /// What tells this cloud from the others.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Public => "azure".to_owned(),
+            Self::UsGovernment => "azure-us-government".to_owned(),
+            Self::China => "azure-china".to_owned(),
+            Self::Custom(AzureEndpoints { resource_manager, .. }) => {
+                format!("azure at {}", resource_manager.trim_end_matches('/'))
+            }
+        }
+    }
+
     /// The audience that Entra wants in a Kubernetes token that is exchanged there.
     pub fn exchange_audience(&self) -> &'static str {
         match self {

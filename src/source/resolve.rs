@@ -59,11 +59,7 @@ impl Cluster {
         };
         refuse_suspended(&found.display, account.spec.suspend)?;
         let azure = account.spec.azure.as_ref().ok_or_else(|| no_cloud(&found.display))?;
-        let environment = match azure.cloud {
-            AzureCloud::Public => AzureEnvironment::Public,
-            AzureCloud::USGovernment => AzureEnvironment::UsGovernment,
-            AzureCloud::China => AzureEnvironment::China,
-        };
+        let environment = environment(azure.cloud);
         let auth = match &azure.auth {
             AzureAuth { client_secret: Some(auth), .. } => Auth::ClientSecret(auth),
             AzureAuth {
@@ -88,7 +84,7 @@ impl Cluster {
         };
         refuse_suspended(&found.display, account.spec.suspend)?;
         let azure = account.spec.azure.as_ref().ok_or_else(|| no_cloud(&found.display))?;
-        let environment = environment(&found.display, azure)?;
+        let environment = cluster_environment(azure).ok_or_else(|| no_endpoints(&found.display))?;
         let auth = match &azure.auth {
             ClusterAzureAuth { client_secret: Some(auth), .. } => Auth::ClientSecret(auth),
             ClusterAzureAuth { workload_identity: Some(it), .. } => {
@@ -194,26 +190,47 @@ fn key_missing(display: &str, name: &str, key: &str) -> Invalid {
     )
 }
 
-fn environment(display: &str, azure: &ClusterAzure) -> Result<AzureEnvironment, Invalid> {
-    Ok(match (azure.cloud, &azure.endpoints) {
-        (ClusterAzureCloud::Public, _) => AzureEnvironment::Public,
-        (ClusterAzureCloud::USGovernment, _) => AzureEnvironment::UsGovernment,
-        (ClusterAzureCloud::China, _) => AzureEnvironment::China,
-        (ClusterAzureCloud::Custom, Some(endpoints)) => AzureEnvironment::Custom(AzureEndpoints {
-            authority: endpoints.authority.clone(),
-            resource_manager: endpoints.resource_manager.clone(),
-            resource_manager_scope: endpoints
-                .resource_manager_scope
-                .clone()
-                .unwrap_or_else(|| "https://management.azure.com/.default".to_owned()),
-            instance_metadata: endpoints.instance_metadata.clone(),
-            ca_bundle: azure.ca_bundle.clone(),
-        }),
-        (ClusterAzureCloud::Custom, None) => {
-            let message = format!("{display}: `spec.azure.endpoints` must be set when `cloud` is 'Custom'");
-            return Err(Invalid::new(Reason::SpecInvalid, message));
+/// The cloud of an account of a namespace, if it names one.
+pub fn cloud_name(account: &CloudAccount) -> Option<String> {
+    Some(environment(account.spec.azure.as_ref()?.cloud).name())
+}
+
+/// The cloud of an account of the cluster, if it names one.
+pub fn cluster_cloud_name(account: &ClusterCloudAccount) -> Option<String> {
+    Some(cluster_environment(account.spec.azure.as_ref()?)?.name())
+}
+
+fn environment(cloud: AzureCloud) -> AzureEnvironment {
+    match cloud {
+        AzureCloud::Public => AzureEnvironment::Public,
+        AzureCloud::USGovernment => AzureEnvironment::UsGovernment,
+        AzureCloud::China => AzureEnvironment::China,
+    }
+}
+
+/// `None` if it is a custom one without endpoints.
+fn cluster_environment(azure: &ClusterAzure) -> Option<AzureEnvironment> {
+    Some(match azure.cloud {
+        ClusterAzureCloud::Public => AzureEnvironment::Public,
+        ClusterAzureCloud::USGovernment => AzureEnvironment::UsGovernment,
+        ClusterAzureCloud::China => AzureEnvironment::China,
+        ClusterAzureCloud::Custom => {
+            let endpoints = azure.endpoints.as_ref()?;
+            let scope = endpoints.resource_manager_scope.as_deref();
+            AzureEnvironment::Custom(AzureEndpoints {
+                authority: endpoints.authority.clone(),
+                resource_manager: endpoints.resource_manager.clone(),
+                resource_manager_scope: scope.unwrap_or("https://management.azure.com/.default").to_owned(),
+                instance_metadata: endpoints.instance_metadata.clone(),
+                ca_bundle: azure.ca_bundle.clone(),
+            })
         }
     })
+}
+
+fn no_endpoints(display: &str) -> Invalid {
+    let message = format!("{display}: `spec.azure.endpoints` must be set when `cloud` is 'Custom'");
+    Invalid::new(Reason::SpecInvalid, message)
 }
 
 fn no_cloud(display: &str) -> Invalid {

@@ -13,6 +13,12 @@ impl Target {
         Self(segments.into_iter().map(str::to_ascii_lowercase).collect())
     }
 
+    /// The same, told apart from the same name in another cloud.
+    #[must_use]
+    pub fn within(&self, cloud: &str) -> Self {
+        Self::new([cloud].into_iter().chain(self.0.iter().map(String::as_str)))
+    }
+
     /// Whether a glob covers it: segment by segment, `*` for any text inside one segment.
     pub fn is_covered_by(&self, glob: &str) -> bool {
         let glob = glob.to_ascii_lowercase();

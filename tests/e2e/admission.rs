@@ -205,9 +205,7 @@ spec:
 #[tokio::test(flavor = "multi_thread")]
 async fn the_examples_are_accepted_without_warnings() -> Result<()> {
     let world = World::start("examples").await?;
-    for folder in ["accounts", "iot-hub"] {
-        let path = format!("{}/examples/{folder}", env!("CARGO_MANIFEST_DIR"));
-        world.kubectl(&["apply", "--dry-run=server", "--warnings-as-errors", "-f", &path]).await?;
-    }
+    let path = format!("{}/examples", env!("CARGO_MANIFEST_DIR"));
+    world.kubectl(&["apply", "--dry-run=server", "--warnings-as-errors", "--recursive", "-f", &path]).await?;
     world.stop().await
 }

@@ -1,8 +1,13 @@
 //! The operator's own binary on a real API server, against the emulator.
 
+mod accounts;
 mod admission;
+mod expiry;
 mod faults;
+mod grants;
+mod ownership;
 mod policies;
+mod proof;
 mod rest;
 mod secrets;
 mod world;

@@ -1,7 +1,7 @@
 //! What the operator may do: management, adoption and deletion policies, and the request for a pass now.
 
 use anyhow::{Result, ensure};
-use certferry_rig::installation::ca;
+use certferry_rig::installation::{CLIENT_SECRET, NAMESPACE, ca};
 use certferry_rig::wait::eventually;
 use reqwest::Method;
 use serde_json::json;
@@ -104,14 +104,16 @@ async fn a_changed_certificate_blocks_its_deletion_until_somebody_decides() -> R
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_without_credentials_is_told_and_heals() -> Result<()> {
-    let world = World::start("no-account").await?;
+    let world = World::start("no-secret").await?;
     world.tls_secret("factory-ca", &ca("Factory root")?).await?;
     world.apply(&world.certificate("factory-root")).await?;
     world.ready("factory-root").await?;
-    world.cluster.kubectl(&["delete", "clustercloudaccount", &world.namespace], None).await?;
+    world.cluster.kubectl(&["delete", "secret", &world.namespace, "-n", NAMESPACE], None).await?;
     world.kubectl(&["delete", "iothubcertificate", "factory-root", "--wait=false"]).await?;
     world.reason("factory-root", "DeletionBlocked").await?;
-    world.cluster.emulated_account(&world.namespace, &world.namespace, &world.emulator.urls).await?;
+    let blocked = world.condition("factory-root", "Ready").await?.to_string();
+    ensure!(blocked.contains("'Retain'") && blocked.contains("SecretNotFound"), "{blocked}");
+    world.client_secret(CLIENT_SECRET).await?;
     world.kubectl(&["wait", "--for=delete", "--timeout=60s", "iothubcertificate/factory-root"]).await?;
     ensure!(world.in_hub("factory-root").await.is_err(), "the certificate is still in the hub");
     world.stop().await

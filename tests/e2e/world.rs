@@ -8,10 +8,10 @@ use anyhow::{Context, Result, bail, ensure};
 use aws_lc_rs::digest;
 use certferry_rig::control_plane::{self, ControlPlane};
 use certferry_rig::emulator::{self, Emulator};
-use certferry_rig::installation::{Cluster, Pair};
+use certferry_rig::installation::{CLIENT, Cluster, Pair, TENANT, emulated_azure};
 use certferry_rig::operator::Operator;
 use certferry_rig::wait::eventually;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 const SUBSCRIPTION: &str = "44444444-4444-4444-8444-444444444444";
@@ -77,6 +77,30 @@ impl World {
         self.cluster.kubectl(&[args, &["--namespace", &self.namespace]].concat(), None).await
     }
 
+    /// Makes this world's account sign in like that, to the tenant of the emulator's world.
+    pub async fn account(&self, auth: &Value) -> Result<()> {
+        self.account_of(TENANT, auth, json!({})).await
+    }
+
+    /// The same, to that tenant, with more members of the spec.
+    pub async fn account_of(&self, tenant: &str, auth: &Value, more: Value) -> Result<()> {
+        let mut spec = json!({
+            "allowedNamespaces": { "names": [self.namespace] },
+            "azure": emulated_azure(tenant, auth, &self.emulator.urls)?,
+        });
+        for (member, value) in more.as_object().into_iter().flatten() {
+            spec[member] = value.clone();
+        }
+        self.cluster.cluster_account(&self.namespace, &spec).await
+    }
+
+    /// Sign-in by the client secret that is stored for this world.
+    pub fn by_secret(&self) -> Value {
+        json!({ "clientSecret": {
+            "clientId": CLIENT, "secretRef": { "name": self.namespace, "key": "clientSecret" },
+        } })
+    }
+
     /// Replaces the client secret of this world's account.
     pub async fn client_secret(&self, value: &str) -> Result<()> {
         self.cluster.client_secret(&self.namespace, value).await
@@ -131,12 +155,27 @@ spec:
     }
 
     pub async fn reason(&self, name: &str, reason: &str) -> Result<()> {
+        self.says(name, reason, "").await
+    }
+
+    /// The Ready condition comes to that reason, with a message that has this in it.
+    pub async fn says(&self, name: &str, reason: &str, part: &str) -> Result<()> {
         eventually(SOON, reason, async || {
             let ready = self.condition(name, "Ready").await?;
-            ensure!(ready["reason"] == reason, "{ready}");
+            let message = ready["message"].as_str().unwrap_or_default();
+            ensure!(ready["reason"] == reason && message.contains(part), "{ready}");
             Ok(())
         })
         .await
+    }
+
+    /// Some of an object's fields, as a JSONPath says.
+    pub async fn field(&self, name: &str, path: &str) -> Result<String> {
+        self.kubectl(&["get", "iothubcertificate", name, "-o", &format!("jsonpath={{{path}}}")]).await
+    }
+
+    pub async fn delete(&self, name: &str) -> Result<()> {
+        self.kubectl(&["delete", "iothubcertificate", name, "--timeout=60s"]).await.map(drop)
     }
 
     /// The certificate of that name, read from the emulator's state.
@@ -163,7 +202,17 @@ spec:
     async fn requests(&self) -> Result<Vec<Value>> {
         let journal = self.emulator.control_get("requests").await?;
         let Some(requests) = journal["requests"].as_array() else { bail!("no requests in {journal}") };
-        Ok(requests.iter().filter(|it| it["operation"] != "token").cloned().collect())
+        Ok(requests
+            .iter()
+            .filter(|it| it["operation"].as_str().is_some_and(|it| it.starts_with("iotHub")))
+            .cloned()
+            .collect())
+    }
+
+    /// How often the emulator was asked for an operation.
+    pub async fn count(&self, operation: &str) -> Result<u64> {
+        let counts = self.emulator.control_get("requests/counts").await?;
+        Ok(counts["counts"][operation].as_u64().unwrap_or(0))
     }
 
     /// Requests to the hub.

@@ -22,6 +22,9 @@ pub const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 pub const CLIENT: &str = "22222222-2222-4222-8222-000000000001";
 pub const CLIENT_SECRET: &str = "emulator-secret";
 
+/// Whom Kubernetes tokens are for that the emulator takes, unless a federated credential says otherwise.
+pub const EXCHANGE_AUDIENCE: &str = "api://AzureADTokenExchange";
+
 /// A cluster that Certferry can be installed on, reached as its administrator.
 pub struct Cluster {
     kubeconfig: PathBuf,
@@ -84,9 +87,22 @@ impl Cluster {
         Operator::start(Options {
             binary: operator,
             kubeconfig: self.operator_kubeconfig().await?,
-            args: vec!["--log-format=text".into(), format!("--log-filter={log_filter}")],
+            args: vec![
+                "--log-format=text".into(),
+                format!("--log-filter={log_filter}"),
+                format!("--federated-token-file={}", self.projected_token().await?.display()),
+            ],
             env: Vec::new(),
         })
+    }
+
+    /// A token of the operator's ServiceAccount for exchange, where a kubelet would put it.
+    async fn projected_token(&self) -> Result<PathBuf> {
+        let audience = format!("--audience={EXCHANGE_AUDIENCE}");
+        let token = self.kubectl(&["create", "token", "certferry", "-n", NAMESPACE, &audience], None).await?;
+        let path = self.folder.path().join("azure-identity-token");
+        fs::write(&path, token)?;
+        Ok(path)
     }
 
     async fn rendered_chart(&self) -> Result<String> {
@@ -123,22 +139,23 @@ impl Cluster {
     /// An account of the cluster that signs in to the emulator, for one namespace.
     pub async fn emulated_account(&self, name: &str, namespace: &str, emulator: &Urls) -> Result<()> {
         self.client_secret(name, CLIENT_SECRET).await?;
+        let auth = json!({ "clientSecret": {
+            "clientId": CLIENT, "secretRef": { "name": name, "key": "clientSecret" },
+        } });
+        let spec = json!({
+            "allowedNamespaces": { "names": [namespace] },
+            "azure": emulated_azure(TENANT, &auth, emulator)?,
+        });
+        self.cluster_account(name, &spec).await
+    }
+
+    /// An account of the cluster.
+    pub async fn cluster_account(&self, name: &str, spec: &Value) -> Result<()> {
         let account = json!({
             "apiVersion": "certferry.dev/v1alpha1",
             "kind": "ClusterCloudAccount",
             "metadata": { "name": name },
-            "spec": {
-                "allowedNamespaces": { "names": [namespace] },
-                "azure": {
-                    "cloud": "Custom",
-                    "tenantId": TENANT,
-                    "auth": { "clientSecret": {
-                        "clientId": CLIENT, "secretRef": { "name": name, "key": "clientSecret" },
-                    } },
-                    "endpoints": { "authority": emulator.login, "resourceManager": emulator.arm },
-                    "caBundle": fs::read_to_string(&emulator.ca)?,
-                },
-            },
+            "spec": spec,
         });
         self.apply("default", &account.to_string()).await
     }
@@ -162,6 +179,21 @@ impl Cluster {
     }
 }
 
+/// How an account signs in to the emulator.
+pub fn emulated_azure(tenant: &str, auth: &Value, emulator: &Urls) -> Result<Value> {
+    Ok(json!({
+        "cloud": "Custom",
+        "tenantId": tenant,
+        "auth": auth,
+        "endpoints": {
+            "authority": emulator.login,
+            "resourceManager": emulator.arm,
+            "instanceMetadata": emulator.imds,
+        },
+        "caBundle": fs::read_to_string(&emulator.ca)?,
+    }))
+}
+
 fn namespace(name: &str) -> String {
     json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } }).to_string()
 }
@@ -177,11 +209,17 @@ pub struct Pair {
 
 /// A new CA.
 pub fn ca(common_name: &str) -> Result<Pair> {
+    ca_with(common_name, |_| {})
+}
+
+/// A new CA, adapted.
+pub fn ca_with(common_name: &str, adapt: impl FnOnce(&mut rcgen::CertificateParams)) -> Result<Pair> {
     let key = rcgen::KeyPair::generate()?;
     let mut params = rcgen::CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(rcgen::DnType::CommonName, common_name);
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    adapt(&mut params);
     let certificate = params.self_signed(&key)?;
     Ok(Pair { certificate: certificate.pem(), key: key.serialize_pem(), der: certificate.der().to_vec() })
 }
