@@ -17,6 +17,7 @@ mod cli;
 mod clock;
 mod clouds;
 mod control;
+mod embedded;
 mod encoding;
 mod entra;
 mod faults;
@@ -41,5 +42,7 @@ mod tls;
 mod world;
 
 pub use cli::Options;
+pub use embedded::Embedded;
 pub use names::Ready;
+pub use outgoing::Cut;
 pub use server::Running;

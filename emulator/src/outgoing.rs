@@ -13,7 +13,7 @@ const LINGER: Duration = Duration::from_millis(50);
 
 /// The connection ends here on purpose.
 #[derive(Debug)]
-pub(crate) struct Cut;
+pub struct Cut;
 
 impl fmt::Display for Cut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

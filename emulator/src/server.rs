@@ -178,7 +178,7 @@ fn too_large() -> Answer {
     Answer::json(StatusCode::PAYLOAD_TOO_LARGE, &body).with(CONNECTION.as_str(), "close")
 }
 
-fn response(reply: Reply, now: i64) -> Response<Outgoing> {
+pub(crate) fn response(reply: Reply, now: i64) -> Response<Outgoing> {
     let Reply { mut answer, body } = reply;
     if !answer.has(DATE.as_str()) {
         answer.set(DATE.as_str(), clock::rfc1123(now));

@@ -15,6 +15,11 @@ impl Clock {
         Self(Arc::new(Timestamp::now))
     }
 
+    /// A clock that tells whatever this tells.
+    pub fn told_by(tell: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
     /// A clock that always tells this time.
     pub fn fixed(at: Timestamp) -> Self {
         Self(Arc::new(move || at))

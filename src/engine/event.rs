@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Client, Resource, ResourceExt};
 use kube_runtime::events::{Event, EventType, Recorder, Reporter};
+use tokio::time::Instant;
 
 use super::status::clip;
 use crate::api::FIELD_MANAGER;

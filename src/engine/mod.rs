@@ -29,13 +29,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::Client;
+use tokio::sync::mpsc::unbounded_channel;
 
 use crate::api::certificate::{CertificateResource, CertificateSummary, IssuedCode, Remote};
 use crate::api::reason::{Invalid, Reason};
 use crate::source::account::Account;
 use crate::source::cluster::Cluster;
 use crate::source::target::Target;
-use crate::source::watch::SourceWatches;
+use crate::source::watch::{Change, SourceWatches};
 use crate::source::{Fetched, Reference};
 use account::Accounts;
 use claims::Claims;
@@ -65,6 +66,31 @@ pub struct Engine {
     pub events: Events,
     /// The time.
     pub clock: Clock,
+}
+
+impl Engine {
+    /// An engine that speaks to this API server and goes by this clock. It tells events in the name of `instance`.
+    pub fn new(client: Client, cluster: Cluster, clock: Clock, instance: Option<String>) -> Arc<Self> {
+        let (sender, mut changes) = unbounded_channel::<Change>();
+        let dependents = Arc::new(Dependents::default());
+        let told = dependents.clone();
+        tokio::spawn(async move {
+            while let Some(change) = changes.recv().await {
+                told.changed(&change.key, change.version.as_deref());
+            }
+        });
+        Arc::new(Self {
+            watches: SourceWatches::new(client.clone(), sender),
+            events: Events::new(client.clone(), instance),
+            cluster,
+            dependents,
+            claims: Claims::default(),
+            accounts: Accounts::default(),
+            memory: Memory::default(),
+            clock,
+            client,
+        })
+    }
 }
 
 /// What a resource asks for: its certificate present in the service, or absent.

@@ -19,7 +19,7 @@ pub struct Answer {
     pub status: u16,
     /// The body's bytes. Answers carry tokens and verification codes: they are wiped.
     pub body: Zeroizing<Vec<u8>>,
-    pub(super) headers: HeaderMap,
+    headers: HeaderMap,
 }
 
 /// The body is not what it should be: not JSON, nested too deeply, or of another shape.
@@ -28,6 +28,11 @@ pub struct Answer {
 pub struct Unreadable;
 
 impl Answer {
+    /// An answer as it was received.
+    pub fn new(status: u16, headers: HeaderMap, body: Zeroizing<Vec<u8>>) -> Self {
+        Self { status, body, headers }
+    }
+
     /// An answer as a test wants it.
     #[cfg(test)]
     pub(crate) fn of(status: u16, body: &str) -> Self {

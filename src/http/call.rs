@@ -91,12 +91,17 @@ enum Value {
 }
 
 /// A call that may be sent, and what its final form is compared with.
-pub(super) struct Plan {
-    pub(super) url: Url,
-    pub(super) method: reqwest::Method,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Option<Zeroizing<Vec<u8>>>,
-    pub(super) limit: Limit,
+pub struct Plan {
+    /// Where it goes.
+    pub url: Url,
+    /// The method.
+    pub method: reqwest::Method,
+    /// The headers, those with secrets marked as sensitive.
+    pub headers: HeaderMap,
+    /// The body's bytes.
+    pub body: Option<Zeroizing<Vec<u8>>>,
+    /// How large the answer may be.
+    pub limit: Limit,
     scheme: &'static str,
     host: String,
     port: u16,

@@ -15,9 +15,11 @@ use std::time::Duration;
 
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use reqwest::{Certificate, Client, Request, redirect, retry, tls};
+use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceExt, service_fn};
 
 pub use answer::{Answer, Unreadable};
-pub use call::{Body, Call, Limit, Method};
+pub use call::{Body, Call, Limit, Method, Plan};
 pub use endpoint::{BadEndpoint, Endpoint};
 use endpoint::{Host, Scheme};
 pub use error::{Distrust, HttpError, NoConnection, Refusal};
@@ -38,7 +40,7 @@ const BUNDLE: (usize, usize) = (512 * 1024, 300);
 /// The client. Clones share its connections.
 #[derive(Clone)]
 pub struct Http {
-    client: Client,
+    wire: BoxCloneSyncService<Plan, Answer, HttpError>,
     reach: Reach,
 }
 
@@ -103,7 +105,17 @@ impl Http {
             .user_agent(concat!("certferry/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|_| if trust.roots.is_empty() { TrustError::NoRoots } else { TrustError::Bundle })?;
-        Ok(Self { client, reach: trust.reach })
+        let carry = move |plan: Plan| carry(client.clone(), plan);
+        Ok(Self { wire: BoxCloneSyncService::new(service_fn(carry)), reach: trust.reach })
+    }
+
+    /// A client whose calls, checked and planned as ever, are carried by something else: a simulation.
+    pub fn over<S>(wire: S) -> Self
+    where
+        S: Service<Plan, Response = Answer, Error = HttpError> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+    {
+        Self { wire: BoxCloneSyncService::new(wire), reach: Reach::Loopback }
     }
 
     /// Sends the call once, and gives the whole answer or says what is known of a missing one.
@@ -117,41 +129,40 @@ impl Http {
             return Err(Refusal::Address.into());
         }
         let plan = call.plan()?;
-        let mut request = Request::new(plan.method.clone(), plan.url.clone());
-        *request.headers_mut() = plan.headers.clone();
-        *request.body_mut() = plan.body.as_ref().map(|bytes| bytes.to_vec().into());
-        if !plan.describes(request.url()) {
-            tracing::error!("the final form of a request differs from its plan; it was not sent");
-            return Err(Refusal::Plan.into());
-        }
         // Longer than the limit for connecting, so when it ends, the request may have been sent.
-        tokio::time::timeout(TOTAL, self.exchange(request, plan.limit))
-            .await
-            .unwrap_or(Err(HttpError::TimedOut))
+        tokio::time::timeout(TOTAL, self.wire.clone().oneshot(plan)).await.unwrap_or(Err(HttpError::TimedOut))
     }
+}
 
-    async fn exchange(&self, request: Request, limit: Limit) -> Result<Answer, HttpError> {
-        let mut response = self.client.execute(request).await.map_err(|error| HttpError::of(&error))?;
-        let headers = std::mem::take(response.headers_mut());
-        if block_size(&headers) > HEADER_BLOCK {
+/// Over the network.
+async fn carry(client: Client, plan: Plan) -> Result<Answer, HttpError> {
+    let mut request = Request::new(plan.method.clone(), plan.url.clone());
+    *request.headers_mut() = plan.headers.clone();
+    *request.body_mut() = plan.body.as_ref().map(|bytes| bytes.to_vec().into());
+    if !plan.describes(request.url()) {
+        tracing::error!("the final form of a request differs from its plan; it was not sent");
+        return Err(Refusal::Plan.into());
+    }
+    let mut response = client.execute(request).await.map_err(|error| HttpError::of(&error))?;
+    let headers = std::mem::take(response.headers_mut());
+    if block_size(&headers) > HEADER_BLOCK {
+        return Err(HttpError::TooLarge);
+    }
+    if headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
+        return Err(HttpError::Encoded);
+    }
+    let mut body = zeroize::Zeroizing::new(Vec::new());
+    while let Some(chunk) = response.chunk().await.map_err(|_| HttpError::Cut)? {
+        if body.len() + chunk.len() > plan.limit.bytes() {
             return Err(HttpError::TooLarge);
         }
-        if headers
-            .get_all(CONTENT_ENCODING)
-            .iter()
-            .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
-        {
-            return Err(HttpError::Encoded);
-        }
-        let mut body = zeroize::Zeroizing::new(Vec::new());
-        while let Some(chunk) = response.chunk().await.map_err(|_| HttpError::Cut)? {
-            if body.len() + chunk.len() > limit.bytes() {
-                return Err(HttpError::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Answer { status: response.status().as_u16(), body, headers })
+        body.extend_from_slice(&chunk);
     }
+    Ok(Answer::new(response.status().as_u16(), headers, body))
 }
 
 impl fmt::Debug for Http {

@@ -4,6 +4,7 @@ pub mod azure;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -13,9 +14,11 @@ use crate::api::crd;
 use crate::api::reason::{Invalid, Reason};
 use crate::engine::account::SignIn;
 use crate::engine::controller::{self, kind_of};
+use crate::engine::dependents::RootKey;
 use crate::engine::error::CloudError;
 use crate::engine::reconcile::{self, Context};
 use crate::engine::{Engine, Provider, stock};
+use crate::http::Http;
 use crate::source::account::{Account, Cloud};
 use azure::Azure;
 use azure::iot_hub::IotHub;
@@ -31,6 +34,13 @@ pub struct Clouds {
     azure: Arc<Azure>,
 }
 
+impl Clouds {
+    /// All of them over this client: a simulation.
+    pub fn over(http: Http) -> Self {
+        Self { azure: Arc::new(Azure::over(http)) }
+    }
+}
+
 /// A provider, whatever its types are.
 pub trait Registered: Send + Sync {
     /// The kind that it serves.
@@ -41,6 +51,13 @@ pub trait Registered: Send + Sync {
     fn check(&self, manifest: serde_json::Value) -> Result<(), Invalid>;
     /// Takes note of what there is of the kind, before the first pass.
     fn take_stock<'a>(&self, engine: &'a Engine, clouds: &'a stock::Clouds) -> BoxFuture<'a, ()>;
+    /// Looks once at one resource; gives the time of the next look, or nothing when it is gone.
+    fn pass<'a>(
+        &self,
+        engine: &Arc<Engine>,
+        clouds: &Clouds,
+        key: &'a RootKey,
+    ) -> BoxFuture<'a, Option<Duration>>;
     /// Serves the kind until told to stop.
     fn run(&self, engine: Arc<Engine>, clouds: &Clouds, stop: CancellationToken) -> BoxFuture<'static, ()>;
 }
@@ -71,6 +88,16 @@ where
 
     fn take_stock<'a>(&self, engine: &'a Engine, clouds: &'a stock::Clouds) -> BoxFuture<'a, ()> {
         Box::pin(stock::take::<P>(engine, clouds))
+    }
+
+    fn pass<'a>(
+        &self,
+        engine: &Arc<Engine>,
+        clouds: &Clouds,
+        key: &'a RootKey,
+    ) -> BoxFuture<'a, Option<Duration>> {
+        let context = Context::<P> { engine: engine.clone(), cloud: clouds.cloud() };
+        Box::pin(async move { reconcile::reconcile(&context, key).await })
     }
 
     fn run(&self, engine: Arc<Engine>, clouds: &Clouds, stop: CancellationToken) -> BoxFuture<'static, ()> {

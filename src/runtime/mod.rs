@@ -10,21 +10,16 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use futures::future::{BoxFuture, join_all};
 use kube::{Client, Config};
-use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::account::{CloudAccount, ClusterCloudAccount};
-use crate::engine::account::{self, AccountResource, Accounts};
-use crate::engine::claims::Claims;
+use crate::engine::account::{self, AccountResource};
 use crate::engine::clock::Clock;
 use crate::engine::controller;
-use crate::engine::dependents::Dependents;
-use crate::engine::event::Events;
-use crate::engine::memory::Memory;
 use crate::engine::{Engine, stock};
 use crate::providers::{self, Clouds};
 use crate::source::cluster::{Cluster, ServiceAccount};
-use crate::source::watch::{Change, SourceWatches, WATCH_SECONDS};
+use crate::source::watch::WATCH_SECONDS;
 
 /// How long running passes may take to finish after SIGTERM.
 const GRACE: Duration = Duration::from_secs(20);
@@ -63,7 +58,8 @@ async fn serve(identity: Identity) -> Result<()> {
     let stop = CancellationToken::new();
     process::cancel_on_signal(stop.clone())?;
     let client = client().await?;
-    let engine = Arc::new(engine(client, identity));
+    let cluster = Cluster::new(client.clone(), identity.service_account, identity.token_file);
+    let engine = Engine::new(client, cluster, Clock::system(), process::hostname());
     let clouds = Arc::new(Clouds::default());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "certferry runs");
     tokio::select! {
@@ -102,28 +98,6 @@ async fn client() -> Result<Client> {
     config.read_timeout = Some(Duration::from_secs(u64::from(WATCH_SECONDS) + 10));
     config.write_timeout = Some(Duration::from_secs(30));
     Client::try_from(config).context("the Kubernetes configuration cannot be used")
-}
-
-fn engine(client: Client, identity: Identity) -> Engine {
-    let (sender, mut changes) = unbounded_channel::<Change>();
-    let dependents = Arc::new(Dependents::default());
-    let told = dependents.clone();
-    tokio::spawn(async move {
-        while let Some(change) = changes.recv().await {
-            told.changed(&change.key, change.version.as_deref());
-        }
-    });
-    Engine {
-        cluster: Cluster::new(client.clone(), identity.service_account, identity.token_file),
-        watches: SourceWatches::new(client.clone(), sender),
-        events: Events::new(client.clone(), process::hostname()),
-        dependents,
-        claims: Claims::default(),
-        accounts: Accounts::default(),
-        memory: Memory::default(),
-        clock: Clock::system(),
-        client,
-    }
 }
 
 fn accounts<K: AccountResource>(

@@ -24,6 +24,8 @@ pub struct Azure {
     sessions: Mutex<HashMap<String, Entry>>,
     /// The client for the clouds themselves, made when it is first needed: reading CA certificates may fail.
     clouds: OnceLock<Http>,
+    /// The one client for everything, in a simulation.
+    only: Option<Http>,
 }
 
 struct Entry {
@@ -55,6 +57,11 @@ impl Azure {
     /// No sessions yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// No sessions yet, and all of them over this client.
+    pub fn over(http: Http) -> Self {
+        Self { only: Some(http), ..Self::default() }
     }
 
     /// The account's session: the one before, or a new one if the account or its Secret has changed since.
@@ -114,6 +121,9 @@ impl Azure {
     }
 
     fn http(&self, environment: &AzureEnvironment) -> Result<Http, CloudError> {
+        if let Some(only) = &self.only {
+            return Ok(only.clone());
+        }
         if let AzureEnvironment::Custom(_) = environment {
             return Http::new(&trust(environment)?).map_err(untrusted);
         }
