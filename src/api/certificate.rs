@@ -234,6 +234,10 @@ pub struct Intent {
     /// What the service will show of the content once the write took effect.
     #[schemars(length(max = 128))]
     pub content_hash: String,
+    /// The leader's term in which it was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 320))]
+    pub term: Option<String>,
     /// When it was recorded.
     #[schemars(schema_with = "time_schema")]
     pub start_time: Timestamp,

@@ -19,5 +19,8 @@ pub const FINALIZER: &str = "certferry.dev/cleanup";
 /// The annotation that asks for a pass now: any new value, by custom the time.
 pub const SYNC_REQUESTED: &str = "certferry.dev/sync-requested";
 
+/// The annotation that lets a deletion through that the delete brake stopped: `true`.
+pub const DELETE_APPROVED: &str = "certferry.dev/delete-approved";
+
 /// The field manager of every write to the API server.
 pub const FIELD_MANAGER: &str = "certferry";

@@ -92,6 +92,8 @@ pub enum Reason {
     Diverged,
     /// Removing the remote certificate needs somebody's decision first.
     DeletionBlocked,
+    /// More remote certificates were to be deleted in a short time than the operator deletes unasked.
+    DeleteBrake,
 }
 
 /// What follows from a reason: which condition is raised, and when the object is looked at again.
@@ -137,9 +139,8 @@ impl Reason {
             | TargetNotFound
             | ProviderNotRegistered
             | EndpointMisconfigured => Class::Grant,
-            NotOwned | NameConflict | DriftDetected | CreateOutcomeUnknown | Diverged | DeletionBlocked => {
-                Class::Conflict
-            }
+            NotOwned | NameConflict | DriftDetected | CreateOutcomeUnknown | Diverged | DeletionBlocked
+            | DeleteBrake => Class::Conflict,
         }
     }
 }

@@ -4,6 +4,7 @@ mod reasons;
 mod validate;
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -13,8 +14,9 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 
 use crate::api::account::{CloudAccount, ClusterCloudAccount};
 use crate::api::crd;
+use crate::engine::Limits;
 use crate::providers;
-use crate::runtime::{self, Identity, LogFormat};
+use crate::runtime::{self, Identity, LogFormat, Options};
 use crate::source::cluster::ServiceAccount;
 
 /// Keeps certificates in cloud services equal to what Kubernetes manifests say.
@@ -63,6 +65,15 @@ struct Run {
         default_value = "/var/run/secrets/azure/tokens/azure-identity-token"
     )]
     federated_token_file: PathBuf,
+    /// Whether other replicas may run, one of which leads by the Lease `certferry` in the namespace.
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    leader_elect: bool,
+    /// Where `/healthz` and `/readyz` are answered, such as `[::]:8081`; nowhere unless set.
+    #[arg(long)]
+    health_address: Option<SocketAddr>,
+    /// How many remote certificates may be deleted within ten minutes; more wait for an annotation.
+    #[arg(long, default_value_t = 10)]
+    max_deletes: usize,
     /// Form of the log lines.
     #[arg(long, default_value = "json")]
     log_format: LogFormat,
@@ -74,13 +85,7 @@ struct Run {
 /// Does what the arguments say.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Run(Run { namespace, service_account, federated_token_file, log_format, log_filter }) => {
-            let identity = Identity {
-                service_account: ServiceAccount { namespace, name: service_account },
-                token_file: federated_token_file,
-            };
-            runtime::run(identity, log_format, &log_filter).map(|()| true)
-        }
+        Command::Run(run) => operate(run).map(|()| true),
         Command::Crds { dir } => crds(dir.as_deref()).map(|()| true),
         Command::Reasons => print_reasons().map(|()| true),
         Command::Validate { file } => validate::validate(&file),
@@ -93,6 +98,23 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn operate(run: Run) -> Result<()> {
+    let Run {
+        namespace,
+        service_account,
+        federated_token_file,
+        leader_elect,
+        health_address,
+        max_deletes,
+        log_format,
+        log_filter,
+    } = run;
+    let service_account = ServiceAccount { namespace, name: service_account };
+    let identity = Identity { service_account, token_file: federated_token_file };
+    let limits = Limits { max_deletes };
+    runtime::run(Options { identity, leader_elect, health_address, limits }, log_format, &log_filter)
 }
 
 /// The definitions of all kinds.

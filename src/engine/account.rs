@@ -220,6 +220,9 @@ async fn pass<K: AccountResource, S: SignIn>(
     let outcome = match signed_in(context, key, root).await {
         Ok(()) => Outcome::SignedIn,
         Err(Failure::Api(error)) => return Err(WriteError::Api(error)),
+        Err(Failure::Known(Setback { reason: Reason::Suspended, message, .. })) => {
+            Outcome::Suspended { message }
+        }
         Err(Failure::Known(setback)) => Outcome::Failed(setback),
     };
     report(context, key, api, root, &outcome).await
@@ -255,6 +258,9 @@ async fn report<K: AccountResource, S>(
     root: &mut K,
     outcome: &Outcome,
 ) -> Result<Duration, WriteError> {
+    if !context.engine.term.lasts() {
+        return Err(WriteError::Outdated);
+    }
     let old = root.status().cloned().unwrap_or_default();
     let generation = root.meta().generation.unwrap_or_default();
     let around = context.engine.around_any(key, generation, RECHECK, outcome);

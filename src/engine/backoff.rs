@@ -4,13 +4,15 @@ use std::time::Duration;
 
 /// The shortest and the longest wait after a failure.
 const FIRST: Duration = Duration::from_secs(1);
+/// A loop must not get hot by chance.
+const LEAST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// The wait after that many failures in a row: doubled each time, and spread over its upper half so that objects
-/// that failed together do not return together.
+/// The wait after that many failures in a row: doubled each time, and spread from nothing to its whole ("full jitter"),
+/// so that objects that failed together do not return together.
 pub fn after_failures(failures: u32, chance: f64) -> Duration {
     let doubled = FIRST.saturating_mul(2u32.saturating_pow(failures.saturating_sub(1))).min(LONGEST);
-    doubled.mul_f64(0.5 + 0.5 * chance.clamp(0.0, 1.0))
+    doubled.mul_f64(chance.clamp(0.0, 1.0)).max(LEAST)
 }
 
 /// A period give or take a fifth, so that objects made together do not stay together.
@@ -23,13 +25,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_ten_minutes_and_stay_within_their_upper_half() {
+    fn waits_double_up_to_ten_minutes_and_are_spread_over_all_of_it() {
         for (failures, whole) in
             [(0, 1), (1, 1), (2, 2), (3, 4), (10, 512), (11, 600), (40, 600), (u32::MAX, 600)]
         {
             let whole = Duration::from_secs(whole);
             assert_eq!(after_failures(failures, 1.0), whole, "after {failures}");
-            assert_eq!(after_failures(failures, 0.0), whole / 2, "after {failures}");
+            assert_eq!(after_failures(failures, 0.5), whole / 2, "after {failures}");
+            assert_eq!(after_failures(failures, 0.0), LEAST, "after {failures}");
         }
     }
 

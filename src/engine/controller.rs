@@ -3,10 +3,11 @@
 use std::convert::Infallible;
 use std::fmt::Debug;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use kube::core::PartialObjectMeta;
 use kube::{Api, Resource, ResourceExt};
 use kube_runtime::controller::{Action, Config, Controller};
@@ -19,8 +20,8 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::Engine;
 use super::dependents::RootKey;
+use super::{Engine, backoff};
 use crate::source::watch::WATCH_SECONDS;
 use crate::source::{ObjectKey, ReferenceKind};
 
@@ -60,6 +61,7 @@ pub async fn run<K, Fut>(
         .predicate_filter(predicates::generation.combine(predicates::annotations), Default::default());
 
     let pass = Arc::new(pass);
+    let passing = engine.clone();
     Controller::for_stream(changed, reader)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(triggers)
@@ -68,7 +70,7 @@ pub async fn run<K, Fut>(
             move |object, pass: Arc<_>| {
                 let key = root_key(kind, &*object);
                 let span = tracing::info_span!("reconcile", kind, namespace = key.namespace, name = key.name);
-                one_pass(pass, key).instrument(span)
+                one_pass(passing.clone(), pass, key).instrument(span)
             },
             |_, never: &Infallible, _| match *never {},
             pass,
@@ -89,11 +91,20 @@ pub fn kind_of<K: Resource<DynamicType = ()>>() -> &'static str {
     }
 }
 
-async fn one_pass<Fut>(pass: Arc<impl Fn(RootKey) -> Fut>, key: RootKey) -> Result<Action, Infallible>
+/// A pass that panics is an error of ours; it takes down neither the process nor any other object.
+async fn one_pass<Fut>(
+    engine: Arc<Engine>,
+    pass: Arc<impl Fn(RootKey) -> Fut>,
+    key: RootKey,
+) -> Result<Action, Infallible>
 where
     Fut: Future<Output = Option<Duration>>,
 {
-    Ok(pass(key).await.map_or_else(Action::await_change, Action::requeue))
+    let due = AssertUnwindSafe(pass(key.clone())).catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!("a pass panicked; it is repeated");
+        Some(backoff::after_failures(engine.memory.failed(&key), fastrand::f64()))
+    });
+    Ok(due.map_or_else(Action::await_change, Action::requeue))
 }
 
 fn tell_dependents<K>(

@@ -11,9 +11,10 @@ use super::dependents::RootKey;
 use super::status::{self, Outcome};
 use super::write::{self, WriteError};
 use super::{Engine, Provider, Step};
-use crate::api::SYNC_REQUESTED;
 use crate::api::certificate::{CertificateResource, CertificateStatus, Intent, ManagementPolicy};
+use crate::api::condition::{self, ConditionType};
 use crate::api::reason::Reason;
+use crate::api::{DELETE_APPROVED, SYNC_REQUESTED};
 
 /// Lets a step pass once the resource is known to be unchanged, holds the finalizer, and holds the intent.
 pub(super) struct Recording<'a, R> {
@@ -24,6 +25,9 @@ pub(super) struct Recording<'a, R> {
 
 impl<P: Provider> Gate<P> for Recording<'_, P::Root> {
     async fn open(&mut self, root: &mut P::Root, step: &P::Step) -> Result<(), Closed> {
+        if !self.engine.term.lasts() {
+            return Err(Closed::Outdated);
+        }
         if let Some(refusal) = observing(root, step).or_else(|| refused(root, step)) {
             return Err(refusal);
         }
@@ -33,6 +37,9 @@ impl<P: Provider> Gate<P> for Recording<'_, P::Root> {
         }
         tracing::info!(step = step.name(), "writing to the service");
         let deleting = root.meta().deletion_timestamp.is_some();
+        if deleting && let Some(refusal) = self.braked(root) {
+            return Err(refusal);
+        }
         if !deleting && deletion::deletes(root) && !write::has_finalizer(root) {
             write::add_finalizer(self.api, root).await.map_err(closed)?;
         }
@@ -42,6 +49,28 @@ impl<P: Provider> Gate<P> for Recording<'_, P::Root> {
             write::status(self.api, root, &status, fence.as_deref()).await.map_err(closed)?;
         }
         Ok(())
+    }
+}
+
+impl<R: CertificateResource> Recording<'_, R> {
+    /// Many deletions at once wait for somebody's approval. One that was stopped goes on waiting, whoever leads and
+    /// however long it takes.
+    fn braked(&self, root: &R) -> Option<Closed> {
+        let approval = root.annotations().get(DELETE_APPROVED).map(String::as_str);
+        let conditions = root.status().map(|it| it.conditions.as_slice()).unwrap_or_default();
+        let was_stopped = condition::find(conditions, ConditionType::Ready)
+            .is_some_and(|it| it.reason == Reason::DeleteBrake.to_string());
+        let message = match approval {
+            Some("true") => return None,
+            Some(_) => format!("the annotation `{DELETE_APPROVED}` must be 'true'"),
+            None if !was_stopped && self.engine.brake.admits(self.key) => return None,
+            None => format!(
+                "more than {} remote certificates were to be deleted within ten minutes: if that is meant, annotate \
+                 this object with {DELETE_APPROVED}=true",
+                self.engine.brake.most()
+            ),
+        };
+        Some(Closed::Refused { reason: Reason::DeleteBrake, message })
     }
 }
 
@@ -66,7 +95,8 @@ fn with_intent<R: CertificateResource>(
     let mut status = status::report(&old, &outcome, &around).status;
     let (step, content_hash) = (step.name().to_owned(), step.content_hash());
     status.verification_code = None; // a code is used once
-    status.intent = Some(Intent { step, content_hash, start_time: around.now });
+    let term = Some(engine.term.name().to_owned());
+    status.intent = Some(Intent { step, content_hash, term, start_time: around.now });
     status
 }
 

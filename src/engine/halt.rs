@@ -69,6 +69,7 @@ impl From<WriteError> for Halt {
 /// The outcome of a pass that could not converge.
 pub(super) fn halted(halt: Halt) -> Result<Outcome, Halt> {
     match halt {
+        Halt::Invalid(Invalid { reason: Reason::Suspended, message }) => Ok(Outcome::Suspended { message }),
         Halt::Invalid(Invalid { reason, message }) => Ok(Outcome::Failed(Setback::new(reason, message))),
         Halt::Cloud(error) => Ok(Outcome::Failed(error.into())),
         Halt::StoodBack { message, void } => Ok(Outcome::StoodBack { message, void }),
@@ -105,6 +106,12 @@ pub(super) fn blocked(outcome: Outcome) -> Outcome {
             );
             Outcome::Failed(Setback { reason: Reason::DeletionBlocked, message, ..setback })
         }
+        Outcome::Suspended { message } => Outcome::Failed(Setback::new(
+            Reason::DeletionBlocked,
+            format!(
+                "{message}. End that to delete the remote certificate, or set `spec.deletionPolicy` to 'Retain'"
+            ),
+        )),
         other => other,
     }
 }

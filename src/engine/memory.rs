@@ -41,7 +41,7 @@ impl Memory {
             Outcome::Working { .. } => {}
             Outcome::Settled(_)
             | Outcome::SignedIn
-            | Outcome::Suspended
+            | Outcome::Suspended { .. }
             | Outcome::StoodBack { .. }
             | Outcome::Failed(_) => {
                 *track = Track { generation, ..Track::default() };

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod backoff;
+pub mod brake;
 mod circumstances;
 pub mod claims;
 pub mod clock;
@@ -21,6 +22,8 @@ pub mod reconcile;
 mod rivalry;
 pub mod status;
 pub mod stock;
+pub mod term;
+mod undecodable;
 pub mod write;
 
 use std::future::Future;
@@ -39,12 +42,14 @@ use crate::source::target::Target;
 use crate::source::watch::{Change, SourceWatches};
 use crate::source::{Fetched, Reference};
 use account::Accounts;
+use brake::Brake;
 use claims::Claims;
 use clock::Clock;
 use dependents::Dependents;
 use error::CloudError;
 use event::Events;
 use memory::Memory;
+use term::Term;
 
 /// What all controllers share.
 pub struct Engine {
@@ -64,13 +69,43 @@ pub struct Engine {
     pub watches: SourceWatches,
     /// Events about them.
     pub events: Events,
+    /// What stops many deletions at once.
+    pub brake: Brake,
+    /// Until when this process may write.
+    pub term: Term,
     /// The time.
     pub clock: Clock,
 }
 
+/// What an administrator limits.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Remote deletions within ten minutes.
+    pub max_deletes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_deletes: 10 }
+    }
+}
+
 impl Engine {
-    /// An engine that speaks to this API server and goes by this clock. It tells events in the name of `instance`.
+    /// An engine that speaks to this API server and goes by this clock, where nobody else writes. It tells events in the
+    /// name of `instance`.
     pub fn new(client: Client, cluster: Cluster, clock: Clock, instance: Option<String>) -> Arc<Self> {
+        Self::leading(Term::endless("only"), client, cluster, clock, instance, Limits::default())
+    }
+
+    /// The same for one term.
+    pub fn leading(
+        term: Term,
+        client: Client,
+        cluster: Cluster,
+        clock: Clock,
+        instance: Option<String>,
+        limits: Limits,
+    ) -> Arc<Self> {
         let (sender, mut changes) = unbounded_channel::<Change>();
         let dependents = Arc::new(Dependents::default());
         let told = dependents.clone();
@@ -87,6 +122,8 @@ impl Engine {
             claims: Claims::default(),
             accounts: Accounts::default(),
             memory: Memory::default(),
+            brake: Brake::new(limits.max_deletes),
+            term,
             clock,
             client,
         })

@@ -11,7 +11,7 @@ use super::dependents::RootKey;
 use super::gate::Recording;
 use super::halt::{self, Halt};
 use super::status::{self, Outcome};
-use super::{Engine, Goal, Provider, write};
+use super::{Engine, Goal, Provider, undecodable, write};
 use crate::api::SYNC_REQUESTED;
 use crate::api::certificate::{CertificateResource, ManagementPolicy};
 use crate::api::condition::{self, ConditionType};
@@ -40,6 +40,9 @@ pub async fn reconcile<P: Provider>(context: &Context<P>, key: &RootKey) -> Opti
         Ok(None) => {
             context.engine.forget(key);
             return None;
+        }
+        Err(kube::Error::SerdeError(_)) => {
+            return Some(undecodable::tell::<P::Root>(&context.engine, key).await);
         }
         Err(error) => return Some(context.again(key, &error)),
     };
@@ -76,7 +79,9 @@ impl<P: Provider> Pass<'_, P> {
     async fn keep(&self, root: &mut P::Root) -> Result<Option<Duration>, Halt> {
         self.first_look(root).await?;
         if root.common().management_policy == Some(ManagementPolicy::Suspend) {
-            return self.report(root, &Outcome::Suspended).await.map(Some);
+            let message =
+                "management is suspended by `spec.managementPolicy`; what was last seen stands".to_owned();
+            return self.report(root, &Outcome::Suspended { message }).await.map(Some);
         }
         let had_record = records(root);
         let outcome = self.enforce(root).await?;
@@ -256,6 +261,9 @@ impl<P: Provider> Pass<'_, P> {
 
     /// Writes the status if the outcome changes it, announces what is new, and gives the time of the next pass.
     async fn report(&self, root: &mut P::Root, outcome: &Outcome) -> Result<Duration, Halt> {
+        if !self.context.engine.term.lasts() {
+            return Err(Halt::Outdated); // another replica tells how it is
+        }
         let old = root.status().cloned().unwrap_or_default();
         let around = self.context.engine.around(self.key, root, outcome);
         let status::Report { mut status, requeue } = status::report(&old, outcome, &around);

@@ -35,8 +35,11 @@ pub enum Outcome {
     Settled(Facts),
     /// An account: the cloud accepted its credentials.
     SignedIn,
-    /// Nothing was looked at, as the spec asks.
-    Suspended,
+    /// Nothing was looked at, as the spec or its account asks.
+    Suspended {
+        /// What suspends it.
+        message: String,
+    },
     /// The remote name belongs to another resource.
     StoodBack {
         /// Whose it is, and what to do.
@@ -122,7 +125,7 @@ pub fn report(old: &CertificateStatus, outcome: &Outcome, around: &Circumstances
         Outcome::Failed(_)
         | Outcome::Working { .. }
         | Outcome::SignedIn
-        | Outcome::Suspended
+        | Outcome::Suspended { .. }
         | Outcome::StoodBack { void: false, .. } => {}
     }
     if !(verdict.keeps_a_good_state && is_steady(&old.conditions, old.observed_generation, around)) {
@@ -184,10 +187,9 @@ fn verdict(old: &[Condition], outcome: &Outcome, around: &Circumstances) -> Verd
             verified: None,
             keeps_a_good_state: false,
         },
-        Outcome::Suspended => Verdict {
+        Outcome::Suspended { message } => Verdict {
             reason: Reason::Suspended,
-            message: "management is suspended by `spec.managementPolicy`; what was last seen stands"
-                .to_owned(),
+            message: message.clone(),
             class: Class::Suspended,
             ready: condition::find(old, ConditionType::Ready).map_or(Unknown, |it| it.status),
             synced: Some(condition::find(old, ConditionType::Synced).map_or(Unknown, |it| it.status)),
@@ -343,10 +345,13 @@ fn requeue(
             let next = moments.into_iter().filter(|it| *it > around.now).min();
             next.map_or(resync, |moment| resync.min(until(moment, around.now)))
         }
-        (_, Outcome::SignedIn | Outcome::Suspended) => resync,
+        (_, Outcome::SignedIn | Outcome::Suspended { .. }) => resync,
         (_, Outcome::Working { wait, .. }) => *wait,
         (Class::Transient, Outcome::Failed(Setback { after, .. })) => {
-            after.unwrap_or_else(|| backoff::after_failures(around.failures, around.chance))
+            // Never before, and not all at once after.
+            after
+                .map(|it| it.mul_f64(1.0 + 0.1 * around.chance))
+                .unwrap_or_else(|| backoff::after_failures(around.failures, around.chance))
         }
         (Class::Missing, _) if !condition::is_true(conditions, ConditionType::Stalled) => {
             until(end_of_grace(conditions, around.now), around.now)

@@ -17,6 +17,7 @@ use crate::engine::controller::{self, kind_of};
 use crate::engine::dependents::RootKey;
 use crate::engine::error::CloudError;
 use crate::engine::reconcile::{self, Context};
+use crate::engine::term::Term;
 use crate::engine::{Engine, Provider, stock};
 use crate::http::Http;
 use crate::source::account::{Account, Cloud};
@@ -29,7 +30,6 @@ pub fn all() -> [&'static dyn Registered; 1] {
 }
 
 /// The clouds that providers stand on.
-#[derive(Default)]
 pub struct Clouds {
     azure: Arc<Azure>,
 }
@@ -37,7 +37,12 @@ pub struct Clouds {
 impl Clouds {
     /// All of them over this client: a simulation.
     pub fn over(http: Http) -> Self {
-        Self { azure: Arc::new(Azure::over(http)) }
+        Self { azure: Arc::new(Azure::over(http, Term::endless("only"))) }
+    }
+
+    /// For one term of leadership.
+    pub fn new(term: Term) -> Self {
+        Self { azure: Arc::new(Azure::new(term)) }
     }
 }
 

@@ -1,7 +1,12 @@
-//! Being a process: logs, hardening, shutdown. It puts the engine and the providers together and waits for the end.
+//! Being a process: logs, hardening, probes, leadership, shutdown. It puts the engine and the providers together for each
+//! term and waits for the end.
 
+mod api_server;
+mod health;
+mod leader;
 mod process;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,20 +14,22 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use futures::future::{BoxFuture, join_all};
-use kube::{Client, Config};
+use kube::Client;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::account::{CloudAccount, ClusterCloudAccount};
 use crate::engine::account::{self, AccountResource};
 use crate::engine::clock::Clock;
 use crate::engine::controller;
-use crate::engine::{Engine, stock};
+use crate::engine::term::Term;
+use crate::engine::{Engine, Limits, stock};
 use crate::providers::{self, Clouds};
 use crate::source::cluster::{Cluster, ServiceAccount};
-use crate::source::watch::WATCH_SECONDS;
+use health::Pulse;
+use leader::Candidate;
 
-/// How long running passes may take to finish after SIGTERM.
-const GRACE: Duration = Duration::from_secs(20);
+/// How long running passes may take to finish after SIGTERM; the Lease is given up after that.
+const GRACE: Duration = Duration::from_secs(17);
 
 /// Forms of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -34,6 +41,7 @@ pub enum LogFormat {
 }
 
 /// Who the operator is.
+#[derive(Clone)]
 pub struct Identity {
     /// The ServiceAccount that it runs as.
     pub service_account: ServiceAccount,
@@ -41,35 +49,80 @@ pub struct Identity {
     pub token_file: PathBuf,
 }
 
+/// Where and how it runs.
+pub struct Options {
+    /// Who it is.
+    pub identity: Identity,
+    /// Whether other replicas may run, one of which leads.
+    pub leader_elect: bool,
+    /// Where probes are answered; nowhere unless set.
+    pub health_address: Option<SocketAddr>,
+    /// What every leader's engine is told.
+    pub limits: Limits,
+}
+
 /// Runs the operator until SIGTERM or SIGINT.
-pub fn run(identity: Identity, log_format: LogFormat, log_filter: &str) -> Result<()> {
+pub fn run(options: Options, log_format: LogFormat, log_filter: &str) -> Result<()> {
     process::log(log_format, log_filter)?;
+    process::tell_panics();
     process::harden()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("the asynchronous runtime cannot be started")?;
-    let ended = runtime.block_on(serve(identity));
+    let ended = runtime.block_on(serve(options));
     runtime.shutdown_timeout(Duration::from_secs(1)); // whatever hangs
     ended
 }
 
-async fn serve(identity: Identity) -> Result<()> {
+async fn serve(options: Options) -> Result<()> {
     let stop = CancellationToken::new();
     process::cancel_on_signal(stop.clone())?;
-    let client = client().await?;
-    let cluster = Cluster::new(client.clone(), identity.service_account, identity.token_file);
-    let engine = Engine::new(client, cluster, Clock::system(), process::hostname());
-    let clouds = Arc::new(Clouds::default());
+    let pulse = Pulse::new();
+    if let Some(address) = options.health_address {
+        health::serve(address, pulse.clone(), stop.clone()).await?;
+    }
+    let client = api_server::client(pulse.clone()).await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "certferry runs");
+    if !options.leader_elect {
+        pulse.leads(true);
+        lead(&options, &client, Term::endless(process::identity()), &stop).await;
+        return Ok(());
+    }
+    let namespace = &options.identity.service_account.namespace;
+    let mut candidate = Candidate::new(client.clone(), namespace, process::identity());
+    while !stop.is_cancelled() {
+        let term = tokio::select! {
+            term = candidate.win() => term,
+            () = stop.cancelled() => break,
+        };
+        pulse.leads(true);
+        tokio::select! {
+            () = lead(&options, &client, term.clone(), &stop) => {}
+            () = candidate.keep(&term) => {} // whatever runs is dropped: it may not write any more
+        }
+        pulse.leads(false);
+        if stop.is_cancelled() {
+            candidate.resign(&term).await;
+        }
+    }
+    Ok(())
+}
+
+/// Does the operator's work for one term, until told to stop.
+async fn lead(options: &Options, client: &Client, term: Term, stop: &CancellationToken) {
+    let Identity { service_account, token_file } = options.identity.clone();
+    let cluster = Cluster::new(client.clone(), service_account, token_file);
+    let clouds = Arc::new(Clouds::new(term.clone()));
+    let engine =
+        Engine::leading(term, client.clone(), cluster, Clock::system(), process::hostname(), options.limits);
     tokio::select! {
         () = take_stock(&engine) => {}
-        () = stop.cancelled() => return Ok(()),
+        () = stop.cancelled() => return,
     }
-
     let mut controllers: Vec<BoxFuture<'static, ()>> = vec![
-        accounts::<CloudAccount>(&engine, &clouds, &stop),
-        accounts::<ClusterCloudAccount>(&engine, &clouds, &stop),
+        accounts::<CloudAccount>(&engine, &clouds, stop),
+        accounts::<ClusterCloudAccount>(&engine, &clouds, stop),
     ];
     controllers.extend(providers::all().map(|it| it.run(engine.clone(), &clouds, stop.clone())));
     let running = join_all(controllers);
@@ -81,23 +134,11 @@ async fn serve(identity: Identity) -> Result<()> {
             let _ = tokio::time::timeout(GRACE, running).await; // what has not finished is begun anew at the next start
         }
     }
-    Ok(())
 }
 
 async fn take_stock(engine: &Engine) {
     let clouds = stock::clouds(engine).await;
     join_all(providers::all().map(|it| it.take_stock(engine, &clouds))).await;
-}
-
-/// The API server, with limits: a call or a watch on a dead connection is noticed within a minute. Watches are opened
-/// anew before the read limit.
-async fn client() -> Result<Client> {
-    let mut config =
-        Config::infer().await.context("no Kubernetes configuration: set KUBECONFIG or run in a pod")?;
-    config.connect_timeout = Some(Duration::from_secs(10));
-    config.read_timeout = Some(Duration::from_secs(u64::from(WATCH_SECONDS) + 10));
-    config.write_timeout = Some(Duration::from_secs(30));
-    Client::try_from(config).context("the Kubernetes configuration cannot be used")
 }
 
 fn accounts<K: AccountResource>(

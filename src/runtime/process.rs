@@ -21,6 +21,14 @@ pub(super) fn log(format: LogFormat, filter: &str) -> Result<()> {
     Ok(())
 }
 
+/// A panic is told by its place alone: its text may hold anything.
+pub(super) fn tell_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panicked");
+    }));
+}
+
 /// No core files, no reading of our memory by other processes of the same user.
 pub(super) fn harden() -> Result<()> {
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })
@@ -43,4 +51,9 @@ pub(super) fn cancel_on_signal(stop: CancellationToken) -> Result<()> {
 pub(super) fn hostname() -> Option<String> {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     (!name.is_empty()).then_some(name)
+}
+
+/// What tells this process from every other that runs or ran.
+pub(super) fn identity() -> String {
+    format!("{}_{:016x}", hostname().unwrap_or_else(|| "certferry".to_owned()), fastrand::u64(..))
 }

@@ -241,11 +241,11 @@ fn no_auth(display: &str) -> Invalid {
     Invalid::new(Reason::SpecInvalid, format!("{display}: `spec.azure.auth` must name one way to sign in"))
 }
 
-/// A field that this version would ignore must not be ignored silently.
+/// Nothing is called through a suspended account.
 fn refuse_suspended(display: &str, suspend: Option<bool>) -> Result<(), Invalid> {
     if suspend == Some(true) {
-        let message = format!("{display}: this version does not act on `spec.suspend` yet");
-        return Err(Invalid::new(Reason::NotSupported, message));
+        let message = format!("{display} is suspended by its `spec.suspend`; what was last seen stands");
+        return Err(Invalid::new(Reason::Suspended, message));
     }
     Ok(())
 }

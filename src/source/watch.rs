@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use futures::StreamExt;
 use k8s_openapi::NamespaceResourceScope;
@@ -17,6 +17,7 @@ use kube_runtime::watcher::Event;
 use kube_runtime::{WatchStreamExt, predicates, watcher};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinSet;
 
 use super::{ObjectKey, ReferenceKind};
 
@@ -32,18 +33,18 @@ pub struct Change {
     pub version: Option<String>,
 }
 
-/// The open watches: one for each kind and namespace that was asked for.
-#[derive(Clone)]
+/// The open watches: one for each kind and namespace that was asked for. They end with this.
 pub struct SourceWatches {
     client: Client,
     changes: UnboundedSender<Change>,
-    open: Arc<Mutex<HashSet<(ReferenceKind, String)>>>,
+    open: Mutex<HashSet<(ReferenceKind, String)>>,
+    tasks: Mutex<JoinSet<()>>,
 }
 
 impl SourceWatches {
     /// Watches with this client and reports to that channel.
     pub fn new(client: Client, changes: UnboundedSender<Change>) -> Self {
-        Self { client, changes, open: Arc::default() }
+        Self { client, changes, open: Mutex::default(), tasks: Mutex::default() }
     }
 
     /// Sees to it that changes of this object are reported.
@@ -66,7 +67,7 @@ impl SourceWatches {
     fn spawn_labels(&self) {
         let api = Api::<PartialObjectMeta<Namespace>>::all(self.client.clone());
         let changes = self.changes.clone();
-        tokio::spawn(async move {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
             let config = watcher::Config::default().timeout(WATCH_SECONDS);
             let labelled = watcher(api, config)
                 .default_backoff()
@@ -99,7 +100,7 @@ impl SourceWatches {
         let api = Api::<PartialObjectMeta<K>>::namespaced(self.client.clone(), namespace);
         let changes = self.changes.clone();
         let namespace = namespace.to_owned();
-        tokio::spawn(async move {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
             let config = watcher::Config::default().timeout(WATCH_SECONDS);
             let mut events = watcher(api, config).default_backoff().boxed();
             let mut known = Known::default();

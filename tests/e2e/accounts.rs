@@ -158,3 +158,21 @@ fn steps(time: Duration) -> u64 {
     });
     1 + begins.take_while(|begin| *begin <= time.as_secs()).count() as u64
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspended_account_makes_no_call_and_blocks_deletions() -> Result<()> {
+    let world = with_certificate("suspended").await?;
+    world.ready("factory-root").await?;
+    world.account_of(TENANT, &world.by_secret(), json!({ "suspend": true })).await?;
+    world.says("factory-root", "Suspended", "`spec.suspend`").await?;
+    ensure!(world.condition("factory-root", "Ready").await?["status"] == "True", "Ready changed");
+    let calls = world.calls().await?;
+    world.tls_secret("factory-ca", &ca("Factory root 2")?).await?;
+    world.kubectl(&["delete", "iothubcertificate", "factory-root", "--wait=false"]).await?;
+    world.says("factory-root", "DeletionBlocked", "'Retain'").await?;
+    ensure!(world.calls().await? == calls, "the hub was called");
+    world.account(&world.by_secret()).await?;
+    world.kubectl(&["wait", "--for=delete", "--timeout=60s", "iothubcertificate/factory-root"]).await?;
+    ensure!(world.in_hub("factory-root").await.is_err(), "it is still in the hub");
+    world.stop().await
+}

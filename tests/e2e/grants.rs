@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use certferry_rig::installation::{NAMESPACE, TENANT, ca};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{World, shared};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_that_loses_the_account_neither_writes_nor_deletes() -> Result<()> {
@@ -136,7 +136,7 @@ async fn no_reference_reaches_into_another_namespace() -> Result<()> {
         world.reason(name, reason).await.with_context(|| name.to_owned())?;
     }
     // The account is looked at for its own sake; nothing else of the other namespace was read.
-    let events = world.plane.audit_events()?;
+    let events = shared().await?.plane.audit_events()?;
     let operator = format!("system:serviceaccount:{NAMESPACE}:certferry");
     let reads =
         events.iter().filter(|it| it.user == operator && it.namespace == elsewhere && it.verb == "get");

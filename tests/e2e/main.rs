@@ -3,6 +3,7 @@
 mod accounts;
 mod admission;
 mod expiry;
+mod failover;
 mod faults;
 mod grants;
 mod ownership;

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use certferry_rig::installation::{NAMESPACE, ca};
 use certferry_rig::wait::eventually;
 
-use crate::world::{SOON, World};
+use crate::world::{SOON, World, shared};
 
 const OBJECTS: usize = 100;
 
@@ -17,7 +17,7 @@ async fn a_hundred_settled_objects_are_only_read() -> Result<()> {
     let wait = ["wait", "--for=condition=Ready", "--timeout=120s", "iothubcertificates", "--all"];
     world.kubectl(&wait).await?;
 
-    let (hub_writes, api_writes) = (world.writes().await?, own_writes(&world)?);
+    let (hub_writes, api_writes) = (world.writes().await?, own_writes(&world).await?);
     for round in 0..3 {
         let reads = world.calls().await?;
         let nudge = format!("certferry-test/round={round}");
@@ -30,14 +30,14 @@ async fn a_hundred_settled_objects_are_only_read() -> Result<()> {
         .await?;
     }
     ensure!(world.writes().await? == hub_writes, "the hub was written at rest");
-    ensure!(own_writes(&world)? == api_writes, "the API server was written at rest");
+    ensure!(own_writes(&world).await? == api_writes, "the API server was written at rest");
     world.stop().await
 }
 
 /// The operator's writes to this test's objects, from the audit log.
-fn own_writes(world: &World) -> Result<usize> {
+async fn own_writes(world: &World) -> Result<usize> {
     let operator = format!("system:serviceaccount:{NAMESPACE}:certferry");
-    let events = world.plane.audit_events()?;
+    let events = shared().await?.plane.audit_events()?;
     let writes = events.iter().filter(|it| {
         it.user == operator
             && it.namespace == world.namespace

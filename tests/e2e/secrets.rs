@@ -6,7 +6,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use certferry_rig::installation::{CLIENT_SECRET, ca};
 use serde_json::json;
 
-use crate::world::World;
+use crate::world::{World, shared};
 
 /// The forms in which a secret text may show up.
 fn forms(secret: &str) -> Vec<String> {
@@ -56,7 +56,7 @@ async fn secrets_show_up_nowhere_whatever_goes_wrong() -> Result<()> {
     world.reason("factory-root", "ProofRejected").await?;
 
     let key = pair.key.lines().nth(1).context("the key has no second line")?;
-    let log = world.operator.process.log()?;
+    let log = shared().await?.operator.process.log()?;
     ensure!(log.contains("TRACE"), "the log is not at its most talkative");
     let objects = world.kubectl(&["get", "iothubcertificates,events", "-o", "json"]).await?
         + &world.kubectl(&["get", "clustercloudaccounts", "-o", "json"]).await?;

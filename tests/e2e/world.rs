@@ -2,6 +2,7 @@
 //! operator that serves them all.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -28,25 +29,36 @@ pub struct Held {
 
 pub struct World {
     pub emulator: Emulator,
-    pub plane: &'static ControlPlane,
-    pub cluster: &'static Cluster,
-    /// It logs at level `trace`, so that tests can look for what must not be logged at any.
-    pub operator: &'static Operator,
+    pub cluster: Arc<Cluster>,
     pub namespace: String,
 }
 
+/// What most tests share.
+pub struct Shared {
+    pub plane: &'static ControlPlane,
+    pub cluster: Arc<Cluster>,
+    /// It logs at level `trace`, so that tests can look for what must not be logged at any.
+    pub operator: Operator,
+}
+
+/// The program under test.
+pub fn binary() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_certferry"))
+}
+
 /// The cluster with the chart installed, and the operator, which lives as long as the test process.
-async fn installed() -> Result<(&'static ControlPlane, &'static Cluster, &'static Operator)> {
-    static INSTALLED: OnceCell<(Cluster, Operator)> = OnceCell::const_new();
-    let plane = control_plane::shared().await?;
-    let (cluster, operator) = INSTALLED
+pub async fn shared() -> Result<&'static Shared> {
+    static SHARED: OnceCell<Shared> = OnceCell::const_new();
+    SHARED
         .get_or_try_init(|| async {
-            let cluster = Cluster::of(plane)?;
-            let operator = cluster.install(PathBuf::from(env!("CARGO_BIN_EXE_certferry")), "trace").await?;
-            anyhow::Ok((cluster, operator))
+            let plane = control_plane::shared().await?;
+            let cluster = Arc::new(Cluster::of(plane)?);
+            cluster.install().await?;
+            // Many tests delete, all through this one.
+            let operator = cluster.operator(binary(), "trace", &["--max-deletes=1000"]).await?;
+            Ok(Shared { plane, cluster, operator })
         })
-        .await?;
-    Ok((plane, cluster, operator))
+        .await
 }
 
 /// SHA-1 of the certificate's DER form, as the hub writes it.
@@ -57,12 +69,16 @@ pub fn thumbprint(pair: &Pair) -> String {
 
 impl World {
     pub async fn start(name: &str) -> Result<Self> {
-        let (plane, cluster, operator) = installed().await?;
+        Self::on(shared().await?.cluster.clone(), name).await
+    }
+
+    /// On a cluster of the test's own.
+    pub async fn on(cluster: Arc<Cluster>, name: &str) -> Result<Self> {
         let emulator = Emulator::start(emulator::Options::default()).await?;
         let namespace = format!("e2e-{name}");
         cluster.granting_namespace(&namespace).await?;
         cluster.emulated_account(&namespace, &namespace, &emulator.urls).await?;
-        Ok(Self { emulator, plane, cluster, operator, namespace })
+        Ok(Self { emulator, cluster, namespace })
     }
 
     pub async fn stop(self) -> Result<()> {

@@ -151,10 +151,11 @@ fn a_certificate_without_a_successor_is_told_in_time() {
 #[test]
 fn a_suspended_object_keeps_what_was_last_seen() {
     let ready = settled("2026-06-01T00:00:00Z");
-    let suspended = report(&ready, &Outcome::Suspended, &around("2026-06-02T00:00:00Z")).status;
-    assert_eq!(listed(&suspended), "Ready=True Synced=True Verified=True");
-    assert_eq!(suspended.conditions[0].reason, "Suspended");
-    let unseen = report(&CertificateStatus::default(), &Outcome::Suspended, &around("2026-06-02T00:00:00Z"));
+    let suspended = Outcome::Suspended { message: "suspended".into() };
+    let status = report(&ready, &suspended, &around("2026-06-02T00:00:00Z")).status;
+    assert_eq!(listed(&status), "Ready=True Synced=True Verified=True");
+    assert_eq!(status.conditions[0].reason, "Suspended");
+    let unseen = report(&CertificateStatus::default(), &suspended, &around("2026-06-02T00:00:00Z"));
     assert_eq!(listed(&unseen.status), "Ready=Unknown Synced=Unknown");
 }
 
@@ -217,7 +218,7 @@ fn the_service_s_own_wait_wins_over_the_backoff() {
     let after = Some(Duration::from_secs(17));
     let throttled = Outcome::Failed(Setback { after, ..Setback::new(Reason::Throttled, "") });
     let report = report(&CertificateStatus::default(), &throttled, &around("2026-06-01T00:00:00Z"));
-    assert_eq!(report.requeue, Duration::from_secs(17));
+    assert_eq!(report.requeue, Duration::from_millis(17_850), "a little later, as others wait too");
 }
 
 #[test]

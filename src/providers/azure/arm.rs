@@ -8,7 +8,9 @@ use serde::de::DeserializeOwned;
 use super::credential::{Credential, Token};
 use super::error_body;
 use super::failure::{Failure, What};
+use super::pace::{Pace, Writers};
 use super::random::request_id;
+use crate::engine::term::Term;
 use crate::http::{Answer, Body, Call, Endpoint, Http, Limit, Method};
 
 /// Resource Manager, as one identity sees it.
@@ -16,7 +18,13 @@ pub struct Arm {
     http: Http,
     endpoint: Endpoint,
     credential: Arc<Credential>,
+    pace: Pace,
+    writers: Arc<Writers>,
+    term: Term,
 }
+
+/// How many segments name a parent: `subscriptions/s/resourceGroups/g/providers/namespace/type/name`.
+const PARENT: usize = 8;
 
 /// One call.
 #[derive(Clone, Debug)]
@@ -58,15 +66,30 @@ impl<'a> ArmCall<'a> {
 }
 
 impl Arm {
-    pub(super) fn new(http: Http, endpoint: Endpoint, credential: Arc<Credential>) -> Self {
-        Self { http, endpoint, credential }
+    pub(super) fn new(
+        http: Http,
+        endpoint: Endpoint,
+        credential: Arc<Credential>,
+        writers: Arc<Writers>,
+        term: Term,
+    ) -> Self {
+        Self { http, endpoint, credential, pace: Pace::default(), writers, term }
     }
 
-    /// Makes the call. Gives 2xx other than 202; all else is a [`Failure`]. If the token is refused, the call is made
-    /// once more with a new one; nothing else is repeated, and nothing is waited for.
+    /// Makes the call when its turn comes. Gives 2xx other than 202; all else is a [`Failure`]. If the token is refused,
+    /// the call is made once more with a new one; nothing else is repeated.
     pub async fn call(&self, call: &ArmCall<'_>) -> Result<Answer, Failure> {
         let no_token = |error| call.failed(What::NoToken(error));
         let token = self.credential.token().await.map_err(no_token)?;
+        let write = call.method != Method::Get;
+        let _writing = match write {
+            true => Some(self.writers.turn(parent(&self.endpoint, call.segments)).await),
+            false => None,
+        };
+        let _reading = self.pace.admit(call.method).await.map_err(|wait| call.failed(What::Paced(wait)))?;
+        if write && !self.term.lasts() {
+            return Err(call.failed(What::TermOver));
+        }
         let mut answer = self.send(call, &token).await?;
         if answer.status == 401
             && let Some(token) = self.credential.renewed(&token).await.map_err(no_token)?
@@ -76,11 +99,13 @@ impl Arm {
         match answer.status {
             202 => Err(call.failed(What::Working)),
             200..=299 => Ok(answer),
-            status => Err(call.failed(What::Answered {
-                status,
-                body: error_body::parse(&answer),
-                retry_after: answer.retry_after(Timestamp::now()),
-            })),
+            status => {
+                let retry_after = answer.retry_after(Timestamp::now());
+                if let (429 | 503, Some(time)) = (status, retry_after) {
+                    self.pace.leave_alone(time); // of the host, not of the one object
+                }
+                Err(call.failed(What::Answered { status, body: error_body::parse(&answer), retry_after }))
+            }
         }
     }
 
@@ -104,6 +129,11 @@ impl Arm {
         log(call, &id, &answer);
         answer.map_err(|error| call.failed(What::Unanswered(error)))
     }
+}
+
+/// What a write is one at a time for.
+fn parent(endpoint: &Endpoint, segments: &[&str]) -> String {
+    format!("{endpoint}/{}", segments[..segments.len().min(PARENT)].join("/")).to_ascii_lowercase()
 }
 
 /// What Azure's support asks for. Not for conditions: those must not change from one attempt to the next.

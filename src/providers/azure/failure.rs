@@ -41,6 +41,10 @@ pub enum What {
     Unanswered(HttpError),
     /// No token, so no call.
     NoToken(CloudError),
+    /// No call: it would have to wait so long for its turn.
+    Paced(Duration),
+    /// No call: this process may not write any more.
+    TermOver,
 }
 
 /// What a code says, whatever the status beside it.
@@ -97,7 +101,8 @@ impl Failure {
     pub fn status(&self) -> Option<u16> {
         match self.what {
             What::Answered { status, .. } => Some(status),
-            What::Working | What::Unreadable | What::Unanswered(_) | What::NoToken(_) => None,
+            What::Working | What::Unreadable | What::Unanswered(_) => None,
+            What::NoToken(_) | What::Paced(_) | What::TermOver => None,
         }
     }
 
@@ -110,7 +115,8 @@ impl Failure {
     pub fn iot_hub_code(&self) -> Option<u32> {
         match &self.what {
             What::Answered { body, .. } => body.iot_hub,
-            What::Working | What::Unreadable | What::Unanswered(_) | What::NoToken(_) => None,
+            What::Working | What::Unreadable | What::Unanswered(_) => None,
+            What::NoToken(_) | What::Paced(_) | What::TermOver => None,
         }
     }
 
@@ -126,7 +132,8 @@ impl Failure {
     fn codes(&self) -> &[Code] {
         match &self.what {
             What::Answered { body, .. } => &body.codes,
-            What::Working | What::Unreadable | What::Unanswered(_) | What::NoToken(_) => &[],
+            What::Working | What::Unreadable | What::Unanswered(_) => &[],
+            What::NoToken(_) | What::Paced(_) | What::TermOver => &[],
         }
     }
 }
@@ -142,6 +149,15 @@ impl From<Failure> for CloudError {
 pub fn common(failure: &Failure) -> CloudError {
     match &failure.what {
         What::NoToken(error) => error.clone(),
+        What::Paced(wait) => CloudError::new(
+            Reason::Throttled,
+            "The account's calls are held back: it is near its limit, or Azure Resource Manager asked for a pause.",
+        )
+        .retry_after(Some(*wait)),
+        What::TermOver => CloudError::new(
+            Reason::CloudUnavailable,
+            "This replica does not lead any more; the one that does goes on.",
+        ),
         What::Unanswered(error) => {
             let said = unanswered(*error, SERVICE);
             if error.certainly_unseen() { said } else { unknown_if_write(said, failure) }

@@ -8,6 +8,7 @@ mod environment;
 mod error_body;
 mod failure;
 pub mod iot_hub;
+mod pace;
 mod random;
 mod session;
 mod sign_in;

@@ -10,8 +10,10 @@ use tokio::time::Instant;
 use super::arm::Arm;
 use super::credential::{Credential, Identity, Maker};
 use super::environment::{Environment, trust, untrusted};
+use super::pace::Writers;
 use super::transport::Issuer;
 use crate::engine::error::CloudError;
+use crate::engine::term::Term;
 use crate::http::{Endpoint, Http, Trust};
 use crate::source::account::{AccountId, AzureAccount, AzureEndpoints, AzureEnvironment, AzureIdentity};
 
@@ -19,13 +21,15 @@ use crate::source::account::{AccountId, AzureAccount, AzureEndpoints, AzureEnvir
 const UNUSED: Duration = Duration::from_secs(2 * 3600);
 
 /// The sessions of all accounts.
-#[derive(Default)]
 pub struct Azure {
     sessions: Mutex<HashMap<String, Entry>>,
     /// The client for the clouds themselves, made when it is first needed: reading CA certificates may fail.
     clouds: OnceLock<Http>,
     /// The one client for everything, in a simulation.
     only: Option<Http>,
+    writers: Arc<Writers>,
+    /// Until when this process may write.
+    term: Term,
 }
 
 struct Entry {
@@ -55,13 +59,19 @@ impl Session {
 
 impl Azure {
     /// No sessions yet.
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(term: Term) -> Self {
+        Self {
+            sessions: Mutex::default(),
+            clouds: OnceLock::new(),
+            only: None,
+            writers: Arc::default(),
+            term,
+        }
     }
 
     /// No sessions yet, and all of them over this client.
-    pub fn over(http: Http) -> Self {
-        Self { only: Some(http), ..Self::default() }
+    pub fn over(http: Http, term: Term) -> Self {
+        Self { only: Some(http), ..Self::new(term) }
     }
 
     /// The account's session: the one before, or a new one if the account or its Secret has changed since.
@@ -117,7 +127,9 @@ impl Azure {
         let maker =
             Maker { issuer, authority: environment.authority, tenant: account.tenant_id.clone(), identity };
         let credential = Arc::new(Credential::new(maker, environment.resource_manager_scope));
-        Ok(Session { arm: Arm::new(http, environment.resource_manager, credential.clone()), credential })
+        let (writers, term) = (self.writers.clone(), self.term.clone());
+        let arm = Arm::new(http, environment.resource_manager, credential.clone(), writers, term);
+        Ok(Session { arm, credential })
     }
 
     fn http(&self, environment: &AzureEnvironment) -> Result<Http, CloudError> {

@@ -39,7 +39,7 @@ fn id(uid: &str) -> AccountId {
 }
 
 fn session(server: &TestServer) -> Arc<Session> {
-    Azure::new().session(&id("1"), &account(server, "canary-secret")).unwrap()
+    Azure::new(Term::endless("test")).session(&id("1"), &account(server, "canary-secret")).unwrap()
 }
 
 /// Tokens `token-1`, `token-2`, …
@@ -100,7 +100,7 @@ async fn a_rotated_kubernetes_token_is_read_anew() {
     };
     let account = |path: &std::path::Path| AzureAccount { identity: identity(path), ..account(&server, "") };
     std::fs::write(&file, "first.kubernetes.token\n").unwrap();
-    let session = Azure::new().session(&id("1"), &account(&file)).unwrap();
+    let session = Azure::new(Term::endless("test")).session(&id("1"), &account(&file)).unwrap();
     session.sign_in().await.unwrap();
     let call = server.requests().remove(0);
     assert!(call.contains("client_assertion=first.kubernetes.token&"), "{call}");
@@ -113,7 +113,12 @@ async fn a_rotated_kubernetes_token_is_read_anew() {
     get(&session).await.unwrap_err(); // the token is refused, so another is asked for
     assert_eq!(server.count("client_assertion=second.kubernetes.token&"), 1);
     std::fs::remove_file(&file).unwrap();
-    let error = Azure::new().session(&id("1"), &account(&file)).unwrap().sign_in().await.unwrap_err();
+    let error = Azure::new(Term::endless("test"))
+        .session(&id("1"), &account(&file))
+        .unwrap()
+        .sign_in()
+        .await
+        .unwrap_err();
     assert_eq!(error.reason, Reason::AuthenticationFailed);
     assert!(error.message.contains("workloadIdentity.enabled"), "{error}");
 }
@@ -131,7 +136,7 @@ async fn a_managed_identity_is_asked_for_in_the_machines_own_way() {
     for client_id in [None, Some("a-client".to_owned())] {
         let identity = AzureIdentity::Managed { client_id: client_id.clone() };
         let account = AzureAccount { identity, ..account(&server, "") };
-        let session = Azure::new().session(&id("1"), &account).unwrap();
+        let session = Azure::new(Term::endless("test")).session(&id("1"), &account).unwrap();
         assert_eq!(get(&session).await.unwrap(), 200);
         let asked = server.requests().into_iter().rfind(|it| it.starts_with("GET /metadata/")).unwrap();
         assert!(asked.starts_with("GET /metadata/identity/oauth2/token?api-version="), "{asked}");
@@ -285,6 +290,38 @@ async fn an_answer_that_is_no_success_is_a_failure() {
 }
 
 #[tokio::test]
+async fn when_one_call_is_told_to_wait_all_of_the_account_wait() {
+    let asked = AtomicUsize::new(0);
+    let server = server(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => answer(429, "retry-after: 60\r\n", ""),
+        _ => answer(200, "", "{}"),
+    })
+    .await;
+    let session = session(&server);
+    assert_eq!(get(&session).await.unwrap_err().status(), Some(429));
+    let error = common(&get(&session).await.unwrap_err());
+    assert_eq!(error.reason, Reason::Throttled);
+    assert!(matches!(error.then, Then::Retry { after: Some(wait) } if wait > Duration::from_secs(50)));
+    assert_eq!(server.count("GET /subscriptions/s"), 1, "the second was not sent");
+    pass(Duration::from_secs(60)).await;
+    assert_eq!(get(&session).await.unwrap(), 200);
+}
+
+#[tokio::test]
+async fn a_write_is_not_sent_when_the_term_is_over() {
+    let server = server(|_| answer(200, "", "{}")).await;
+    let term = Term::new("a/1", || Duration::from_secs(10));
+    term.last_until(Duration::from_secs(20));
+    let session = Azure::new(term.clone()).session(&id("1"), &account(&server, "s")).unwrap();
+    let call = ArmCall::new(Method::Delete, &["a"], "v", READ);
+    session.arm().call(&call).await.unwrap();
+    term.last_until(Duration::from_secs(10));
+    assert!(matches!(session.arm().call(&call).await.unwrap_err().what, What::TermOver));
+    assert_eq!(get(&session).await.unwrap(), 200, "reading goes on");
+    assert_eq!(server.count("DELETE /a"), 1);
+}
+
+#[tokio::test]
 async fn a_path_that_is_no_path_costs_no_call() {
     let server = server(|_| answer(200, "", "{}")).await;
     let session = session(&server);
@@ -301,7 +338,7 @@ async fn a_session_lasts_until_its_account_changes() {
         false => answer(401, "", REFUSAL),
     })
     .await;
-    let azure = Azure::new();
+    let azure = Azure::new(Term::endless("test"));
     let old = azure.session(&id("1"), &account(&server, "old")).unwrap();
     assert!(Arc::ptr_eq(&old, &azure.session(&id("1"), &account(&server, "old")).unwrap()));
     assert!(!Arc::ptr_eq(&old, &azure.session(&id("2"), &account(&server, "old")).unwrap()));

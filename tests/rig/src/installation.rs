@@ -78,20 +78,28 @@ impl Cluster {
         self.apply(name, &grant.to_string()).await
     }
 
-    /// Installs the chart and runs the operator of that program, logging what the filter lets through.
-    pub async fn install(&self, operator: PathBuf, log_filter: &str) -> Result<Operator> {
+    /// Installs the chart, without a running operator.
+    pub async fn install(&self) -> Result<()> {
         self.apply("default", &namespace(NAMESPACE)).await?;
         let manifests = self.rendered_chart().await?;
         self.apply(NAMESPACE, &manifests).await?;
-        self.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"], None).await?;
+        self.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"], None)
+            .await
+            .map(drop)
+    }
+
+    /// Runs the operator of that program, logging what the filter lets through, with further arguments.
+    pub async fn operator(&self, binary: PathBuf, log_filter: &str, more: &[&str]) -> Result<Operator> {
+        let mut args = vec![
+            "--log-format=text".to_owned(),
+            format!("--log-filter={log_filter}"),
+            format!("--federated-token-file={}", self.projected_token().await?.display()),
+        ];
+        args.extend(more.iter().map(|it| (*it).to_owned()));
         Operator::start(Options {
-            binary: operator,
+            binary,
             kubeconfig: self.operator_kubeconfig().await?,
-            args: vec![
-                "--log-format=text".into(),
-                format!("--log-filter={log_filter}"),
-                format!("--federated-token-file={}", self.projected_token().await?.display()),
-            ],
+            args,
             env: Vec::new(),
         })
     }

@@ -27,7 +27,10 @@ async fn main() -> Result<()> {
     say("starting the emulated clouds");
     let emulator = Emulator::start(emulator::Options::default()).await?;
     say("installing the chart; running the operator as its ServiceAccount");
-    let operator = cluster.install(operator, "info").await?;
+    let operator = {
+        cluster.install().await?;
+        cluster.operator(operator, "info", &[]).await?
+    };
     cluster.granting_namespace(DEVICES).await?;
     cluster.emulated_account(ACCOUNT, DEVICES, &emulator.urls).await?;
     cluster.tls_secret(DEVICES, "factory-ca", &ca("Factory root")?).await?;

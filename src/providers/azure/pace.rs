@@ -1,0 +1,180 @@
+//! How fast one account calls Resource Manager: below the published limits, not while the service asks to be left alone,
+//! a few reads at a time, and one write at a time for each parent, whoever writes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, Semaphore, SemaphorePermit};
+use tokio::time::{Instant, sleep};
+
+use crate::http::Method;
+
+/// Kept below the limits, as others of the same principal call too.
+const SHARE: f64 = 0.95;
+/// Reads of one account at a time.
+const READS: usize = 4;
+/// A wait for a token that is longer than that is told instead.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// A pause that the service asked for is waited for only if it is nearly over.
+const NEARLY: Duration = Duration::from_secs(1);
+
+/// One account's pace.
+pub(super) struct Pace {
+    reads: Bucket,
+    writes: Bucket,
+    deletes: Bucket,
+    reading: Semaphore,
+    /// Until then the service wants to be left alone.
+    paused: Mutex<Option<Instant>>,
+}
+
+impl Default for Pace {
+    /// Source: Azure Resource Manager throttling, limits of subscriptions since 2024: bucket and refill per second of
+    /// reads 250 and 25, of writes and of deletes 200 and 10.
+    fn default() -> Self {
+        Self {
+            reads: Bucket::new(250.0, 25.0),
+            writes: Bucket::new(200.0, 10.0),
+            deletes: Bucket::new(200.0, 10.0),
+            reading: Semaphore::new(READS),
+            paused: Mutex::default(),
+        }
+    }
+}
+
+impl Pace {
+    /// Waits for a call's turn, or tells how long it would have to wait.
+    pub(super) async fn admit(&self, method: Method) -> Result<Option<SemaphorePermit<'_>>, Duration> {
+        let reading = match method {
+            Method::Get => self.reading.acquire().await.ok(), // never closed
+            Method::Put | Method::Post | Method::Patch | Method::Delete => None,
+        };
+        let pause = self.pause();
+        if pause > NEARLY {
+            return Err(pause);
+        }
+        sleep(pause).await;
+        let bucket = match method {
+            Method::Get => &self.reads,
+            Method::Put | Method::Post | Method::Patch => &self.writes,
+            Method::Delete => &self.deletes,
+        };
+        let turn = bucket.turn()?;
+        sleep(turn).await;
+        Ok(reading)
+    }
+
+    /// The service asked to be left alone for so long.
+    pub(super) fn leave_alone(&self, time: Duration) {
+        let until = Instant::now() + time;
+        let mut paused = lock(&self.paused);
+        *paused = Some(paused.map_or(until, |before| before.max(until)));
+    }
+
+    /// What is left of the pause.
+    fn pause(&self) -> Duration {
+        lock(&self.paused).map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+    }
+}
+
+/// A token bucket.
+struct Bucket {
+    size: f64,
+    per_second: f64,
+    /// Tokens, and when they were counted. Negative: those who wait have taken theirs already.
+    level: Mutex<(f64, Instant)>,
+}
+
+impl Bucket {
+    fn new(size: f64, per_second: f64) -> Self {
+        let size = size * SHARE;
+        Self { size, per_second: per_second * SHARE, level: Mutex::new((size, Instant::now())) }
+    }
+
+    /// Takes a token, and gives the time until it is there; or, if that is long, takes none.
+    fn turn(&self) -> Result<Duration, Duration> {
+        let now = Instant::now();
+        let mut level = lock(&self.level);
+        let (tokens, at) = *level;
+        let refilled = now.duration_since(at).as_secs_f64() * self.per_second;
+        let left = (tokens + refilled).min(self.size) - 1.0;
+        let wait = Duration::from_secs_f64((-left).max(0.0) / self.per_second);
+        if wait > PATIENCE {
+            return Err(wait);
+        }
+        *level = (left, now);
+        Ok(wait)
+    }
+}
+
+/// Who writes to which parent (hub, service). Shared by all accounts: they refuse concurrent writes.
+#[derive(Default)]
+pub(super) struct Writers(Mutex<HashMap<String, Arc<AsyncMutex<()>>>>);
+
+impl Writers {
+    /// Waits until nobody else writes there.
+    pub(super) async fn turn(&self, parent: String) -> OwnedMutexGuard<()> {
+        let writer = {
+            let mut writers = lock(&self.0);
+            writers.retain(|_, it| Arc::strong_count(it) > 1); // nobody writes or waits there
+            writers.entry(parent).or_default().clone()
+        };
+        writer.lock_owned().await
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::join_all;
+
+    use super::*;
+
+    async fn writes(pace: &Pace, count: usize) -> Duration {
+        let begin = Instant::now();
+        for admitted in join_all((0..count).map(|_| pace.admit(Method::Put))).await {
+            assert!(admitted.is_ok());
+        }
+        begin.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_goes_through_and_the_rest_at_the_rate() {
+        let pace = Pace::default();
+        assert_eq!(writes(&pace, 190).await, Duration::ZERO);
+        let seconds = writes(&pace, 95).await.as_secs_f64();
+        assert!((9.9..10.2).contains(&seconds), "{seconds}");
+        let told = join_all((0..300).map(|_| pace.admit(Method::Put))).await;
+        let refused = told.iter().filter(|it| it.is_err()).count();
+        assert!((100..120).contains(&refused), "{refused} who would wait too long");
+        assert!(pace.admit(Method::Get).await.is_ok(), "reads have their own bucket");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_holds_for_all_calls() {
+        let pace = Pace::default();
+        pace.leave_alone(Duration::from_secs(60));
+        pace.leave_alone(Duration::from_secs(5));
+        assert_eq!(pace.admit(Method::Get).await.err(), Some(Duration::from_secs(60)));
+        tokio::time::advance(Duration::from_millis(59_500)).await;
+        let begin = Instant::now();
+        assert!(pace.admit(Method::Delete).await.is_ok());
+        assert_eq!(begin.elapsed(), Duration::from_millis(500));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_parent_has_one_writer() {
+        let writers = Writers::default();
+        let first = writers.turn("hub".into()).await;
+        assert!(tokio::time::timeout(Duration::from_secs(1), writers.turn("hub".into())).await.is_err());
+        let _other = writers.turn("another".into()).await;
+        drop(first);
+        writers.turn("hub".into()).await;
+        writers.turn("x".into()).await;
+        assert!(lock(&writers.0).len() <= 3);
+    }
+}
