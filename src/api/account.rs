@@ -293,8 +293,10 @@ pub struct ClusterWorkloadIdentity {
 }
 
 /// A managed identity.
+// Atomic: of a struct whose last member a server-side apply takes away, the server makes `null` otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct ManagedIdentity {
     /// The client id of a user-assigned identity; the system-assigned one unless set.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -107,8 +107,10 @@ pub struct Verification {
 }
 
 /// Where the CA's key is; with no member it is in the source Secret.
+// Atomic: of a struct whose last member a server-side apply takes away, the server makes `null` otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 #[x_kube(validation = Rule::new("!(has(self.privateKeySecretRef) && has(self.signedCertificateSecretRef))")
     .message("at most one of `privateKeySecretRef` and `signedCertificateSecretRef` may be set").reason(Reason::FieldValueInvalid))]
 pub struct ProofOfPossession {

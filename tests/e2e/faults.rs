@@ -63,9 +63,7 @@ async fn a_throttled_write_is_repeated_after_the_time_that_the_service_names() -
     let world = World::start("throttle").await?;
     let throttled = json!({ "answer": { "status": 429, "headers": { "Retry-After": "3" } } });
     strike(&world, "iotHubCertificates.createOrUpdate", Some(1), throttled).await?;
-    world.tls_secret("factory-ca", &ca("Factory root")?).await?;
-    world.apply(&world.certificate("factory-root")).await?;
-    world.ready("factory-root").await?;
+    world.settled("factory-root").await?;
     eventually(SOON, "the event", async || {
         let events = world.kubectl(&["get", "events", "-o", "jsonpath={.items[*].reason}"]).await?;
         ensure!(events.contains("Throttled"), "{events}");

@@ -37,17 +37,14 @@ async fn a_certificate_is_created_and_verified_and_deleted() -> Result<()> {
     let columns = world.kubectl(&["get", "iothubcertificate", "factory-root"]).await?;
     ensure!(columns.contains("VERIFIED") && columns.contains("EXPIRES"), "{columns}");
 
-    world.kubectl(&["delete", "iothubcertificate", "factory-root", "--timeout=60s"]).await?;
-    ensure!(world.in_hub("factory-root").await.is_err(), "the certificate is still in the hub");
+    world.is_removed("factory-root").await?;
     world.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotated_secret_reaches_the_hub() -> Result<()> {
     let world = World::start("rotate").await?;
-    world.tls_secret("factory-ca", &ca("Factory root 1")?).await?;
-    world.apply(&world.certificate("factory-root")).await?;
-    world.ready("factory-root").await?;
+    world.settled("factory-root").await?;
     let second = ca("Factory root 2")?;
     world.tls_secret("factory-ca", &second).await?;
     world.hub_becomes("factory-root", &thumbprint(&second)).await?;
@@ -182,9 +179,7 @@ async fn a_foreign_certificate_under_the_wanted_name_is_left_alone() -> Result<(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_is_away_is_told_and_catches_up() -> Result<()> {
     let mut world = World::start("down").await?;
-    world.tls_secret("factory-ca", &ca("Factory root 1")?).await?;
-    world.apply(&world.certificate("factory-root")).await?;
-    world.ready("factory-root").await?;
+    world.settled("factory-root").await?;
     world.emulator.process.stop(SOON).await?;
     // A change of the spec that the service cannot be asked about: Ready is no longer known.
     let slower = world.certificate("factory-root").replace("resyncInterval: 1m", "resyncInterval: 2m");

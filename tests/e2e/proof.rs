@@ -48,6 +48,10 @@ async fn the_key_may_be_in_a_secret_of_its_own() -> Result<()> {
     ensure!(world.calls().await? == 0, "the hub was called without a key");
     secret(&world, "vault", json!({ "k": root.key })).await?;
     is_verified(&world, "factory-root").await?;
+    // Back to the source Secret's own key, by server-side apply: the empty member must not become null.
+    world.tls_secret("factory-ca", &root).await?;
+    world.apply(&world.certificate("factory-root")).await?;
+    is_verified(&world, "factory-root").await?;
     world.stop().await
 }
 

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use aws_lc_rs::digest;
 use certferry_rig::control_plane::{self, ControlPlane};
 use certferry_rig::emulator::{self, Emulator};
-use certferry_rig::installation::{CLIENT, Cluster, Pair, TENANT, emulated_azure};
+use certferry_rig::installation::{CLIENT, Cluster, Pair, TENANT, ca, emulated_azure};
 use certferry_rig::operator::Operator;
 use certferry_rig::wait::eventually;
 use serde_json::{Value, json};
@@ -192,6 +192,20 @@ spec:
 
     pub async fn delete(&self, name: &str) -> Result<()> {
         self.kubectl(&["delete", "iothubcertificate", name, "--timeout=60s"]).await.map(drop)
+    }
+
+    /// Deleted, now or before, the object goes, and the certificate with it.
+    pub async fn is_removed(&self, name: &str) -> Result<()> {
+        self.kubectl(&["delete", "iothubcertificate", name, "--ignore-not-found", "--timeout=60s"]).await?;
+        ensure!(self.in_hub(name).await.is_err(), "`{name}` is still in the hub");
+        Ok(())
+    }
+
+    /// A certificate of that name, Ready.
+    pub async fn settled(&self, name: &str) -> Result<()> {
+        self.tls_secret("factory-ca", &ca("Factory root")?).await?;
+        self.apply(&self.certificate(name)).await?;
+        self.ready(name).await
     }
 
     /// The certificate of that name, read from the emulator's state.

@@ -21,16 +21,14 @@ const ACCOUNT: &str = "azure";
 async fn main() -> Result<()> {
     let once = std::env::var_os("DEMO_ONCE").is_some_and(|it| it == "1");
     say("building what is missing: the control plane takes ten minutes the first time");
-    let operator = programs::build("certferry", "certferry").await?;
+    let binary = programs::build("certferry", "certferry").await?;
     let (plane, cluster) = cluster().await?;
 
     say("starting the emulated clouds");
     let emulator = Emulator::start(emulator::Options::default()).await?;
     say("installing the chart; running the operator as its ServiceAccount");
-    let operator = {
-        cluster.install().await?;
-        cluster.operator(operator, "info", &[]).await?
-    };
+    cluster.install().await?;
+    let operator = cluster.operator(binary, "info", &[]).await?;
     cluster.granting_namespace(DEVICES).await?;
     cluster.emulated_account(ACCOUNT, DEVICES, &emulator.urls).await?;
     cluster.tls_secret(DEVICES, "factory-ca", &ca("Factory root")?).await?;
