@@ -17,7 +17,7 @@ use crate::api::crd;
 use crate::engine::Limits;
 use crate::providers;
 use crate::runtime::{self, Identity, LogFormat, Options};
-use crate::source::cluster::ServiceAccount;
+use crate::source::ServiceAccount;
 
 /// Keeps certificates in cloud services equal to what Kubernetes manifests say.
 #[derive(Debug, Parser)]

@@ -13,8 +13,7 @@ use super::dependents::RootKey;
 use super::{Engine, Provider, account, backoff};
 use crate::api::account::{CloudAccount, ClusterCloudAccount};
 use crate::api::certificate::CertificateResource;
-use crate::source::cluster::status_code;
-use crate::source::{ObjectKey, ReferenceKind, resolve};
+use crate::source::{ObjectKey, ReferenceKind, resolve, status_code};
 
 /// How many objects are listed at a time.
 const PAGE: u32 = 500;

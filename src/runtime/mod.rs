@@ -24,7 +24,8 @@ use crate::engine::controller;
 use crate::engine::term::Term;
 use crate::engine::{Engine, Limits, stock};
 use crate::providers::{self, Clouds};
-use crate::source::cluster::{Cluster, ServiceAccount};
+use crate::source::ServiceAccount;
+use crate::source::cluster::Cluster;
 use health::Pulse;
 use leader::Candidate;
 

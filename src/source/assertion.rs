@@ -9,7 +9,7 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use zeroize::Zeroizing;
 
-use super::cluster::{ServiceAccount, status_code};
+use super::{ServiceAccount, status_code};
 use crate::api::reason::{Invalid, Reason};
 
 /// The shortest life that the API server gives; a token is exchanged as soon as it is there.

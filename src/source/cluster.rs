@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{Api, Client, ResourceExt};
 
 use super::account::Account;
-use super::{Data, Fetched, ObjectKey, Reference, ReferenceKind};
+use super::{Data, Fetched, ObjectKey, Reference, ReferenceKind, ServiceAccount, status_code};
 use crate::api::account::{AllowedNamespaces, CloudAccount, ClusterCloudAccount};
 use crate::api::certificate::{AccountKind, AccountRef};
 use crate::api::reason::{Invalid, Reason};
@@ -30,15 +30,6 @@ pub struct Cluster {
     operator: ServiceAccount,
     /// Where the operator's own token for exchange is, if it was given one.
     token_file: PathBuf,
-}
-
-/// The ServiceAccount that the operator runs as.
-#[derive(Clone, Debug)]
-pub struct ServiceAccount {
-    /// Its namespace; the Secrets of ClusterCloudAccounts are read there.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
 }
 
 /// An account, and the versions of the objects that it was read from.
@@ -193,12 +184,4 @@ fn not_found(kind: &str, name: &str) -> Invalid {
         Reason::AccountNotFound,
         format!("{kind} `{name}` does not exist: create it, or correct `spec.accountRef`"),
     )
-}
-
-/// The HTTP status of an answer of the API server.
-pub fn status_code(error: &kube::Error) -> Option<u16> {
-    match error {
-        kube::Error::Api(status) => Some(status.code),
-        _ => None,
-    }
 }

@@ -123,3 +123,20 @@ impl FromIterator<(String, Vec<u8>)> for Data {
         Self(entries.into_iter().map(|(key, value)| (key, Zeroizing::new(value))).collect())
     }
 }
+
+/// A ServiceAccount.
+#[derive(Clone, Debug)]
+pub struct ServiceAccount {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// The HTTP status of an answer of the API server.
+pub fn status_code(error: &kube::Error) -> Option<u16> {
+    match error {
+        kube::Error::Api(status) => Some(status.code),
+        _ => None,
+    }
+}

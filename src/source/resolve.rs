@@ -7,8 +7,8 @@ use super::account::{
     Account, AccountId, AzureAccount, AzureEndpoints, AzureEnvironment, AzureIdentity, Cloud,
 };
 use super::assertion::Assertion;
-use super::cluster::{Cluster, FetchError, FetchedAccount, ServiceAccount};
-use super::{Fetched, ObjectKey, Reference, ReferenceKind};
+use super::cluster::{Cluster, FetchError, FetchedAccount};
+use super::{Fetched, ObjectKey, Reference, ReferenceKind, ServiceAccount};
 use crate::api::FINALIZER;
 use crate::api::account::{
     AzureAuth, AzureCloud, ClientSecret, CloudAccount, ClusterAzure, ClusterAzureAuth, ClusterAzureCloud,

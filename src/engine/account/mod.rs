@@ -1,12 +1,15 @@
 //! Accounts: each is signed in with and says in its conditions how that went, so that GitOps waves can wait for it. One
 //! that is in use stays until the last resource that uses it is gone.
 
-use std::collections::HashMap;
+mod hold;
+mod kinds;
+mod known;
+
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client};
 
 use super::Engine;
 use super::backoff;
@@ -15,13 +18,15 @@ use super::dependents::RootKey;
 use super::error::CloudError;
 use super::status::{self, Outcome};
 use super::write::{self, WriteError, Written};
-use crate::api::account::{AccountStatus, CloudAccount, ClusterCloudAccount};
+use crate::api::account::AccountStatus;
 use crate::api::certificate::{AccountKind, AccountRef};
 use crate::api::condition::{self, ConditionType};
 use crate::api::reason::{Invalid, Reason};
 use crate::source::account::Account;
 use crate::source::cluster::{Cluster, FetchError, FetchedAccount};
-use crate::source::{ObjectKey, Reference, ReferenceKind, resolve};
+use crate::source::{ObjectKey, Reference, ReferenceKind};
+pub use hold::hold;
+pub use known::Accounts;
 
 /// How often an account that works is signed in with again.
 const RECHECK: Duration = Duration::from_secs(3600);
@@ -66,33 +71,6 @@ pub fn access(account: &AccountRef, namespace: &str) -> Vec<ObjectKey> {
     match account.kind {
         ReferenceKind::ClusterCloudAccount => vec![account, labels],
         _ => vec![account],
-    }
-}
-
-/// The accounts as they were last read.
-#[derive(Default)]
-pub struct Accounts(Mutex<HashMap<ObjectKey, Arc<Account>>>);
-
-impl Accounts {
-    /// Remembers an account until it is gone.
-    pub fn keep(&self, key: ObjectKey, account: Account) -> Arc<Account> {
-        let account = Arc::new(account);
-        self.lock().insert(key, account.clone());
-        account
-    }
-
-    /// The account as it was last read.
-    pub fn last(&self, key: &ObjectKey) -> Option<Arc<Account>> {
-        self.lock().get(key).cloned()
-    }
-
-    /// Forgets an account that is gone.
-    pub fn forget(&self, key: &ObjectKey) {
-        self.lock().remove(key);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, Arc<Account>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -175,35 +153,6 @@ fn object_of<K: AccountResource>(key: &RootKey) -> ObjectKey {
     ObjectKey { kind: K::KIND, namespace: key.namespace.clone(), name: key.name.clone() }
 }
 
-/// Puts the finalizer on an account before a resource writes to a service through it.
-pub async fn hold(client: &Client, key: &ObjectKey) -> Result<(), WriteError> {
-    match key.kind {
-        ReferenceKind::CloudAccount => {
-            hold_in(&Api::<CloudAccount>::namespaced(client.clone(), &key.namespace), &key.name).await
-        }
-        ReferenceKind::ClusterCloudAccount => {
-            hold_in(&Api::<ClusterCloudAccount>::all(client.clone()), &key.name).await
-        }
-        ReferenceKind::Secret | ReferenceKind::ConfigMap => Ok(()),
-        ReferenceKind::ServiceAccount | ReferenceKind::Namespace => Ok(()),
-    }
-}
-
-/// Several resources may do so at once; one of them succeeds, and the others see that.
-async fn hold_in<K: Written>(api: &Api<K>, name: &str) -> Result<(), WriteError> {
-    for _ in 0..3 {
-        let Some(mut account) = api.get_opt(name).await? else { return Err(WriteError::Outdated) };
-        if write::has_finalizer(&account) || account.meta().deletion_timestamp.is_some() {
-            return Ok(());
-        }
-        match write::add_finalizer(api, &mut account).await {
-            Err(WriteError::Outdated) => {}
-            done => return done,
-        }
-    }
-    Err(WriteError::Outdated)
-}
-
 async fn pass<K: AccountResource, S: SignIn>(
     context: &Context<S>,
     key: &RootKey,
@@ -270,52 +219,4 @@ async fn report<K: AccountResource, S>(
         context.engine.events.announce(root, &old.conditions, &status.conditions).await;
     }
     Ok(requeue)
-}
-
-impl AccountResource for CloudAccount {
-    const KIND: ReferenceKind = ReferenceKind::CloudAccount;
-
-    fn api(client: Client, key: &RootKey) -> Api<Self> {
-        Api::namespaced(client, &key.namespace)
-    }
-
-    fn status(&self) -> Option<&AccountStatus> {
-        self.status.as_ref()
-    }
-
-    fn references(&self) -> Vec<Reference> {
-        resolve::references(self)
-    }
-
-    fn references_namespace(&self, _: &Cluster) -> String {
-        self.namespace().unwrap_or_default()
-    }
-
-    async fn resolve(&self, cluster: &Cluster) -> Result<FetchedAccount, FetchError> {
-        cluster.namespaced(self).await
-    }
-}
-
-impl AccountResource for ClusterCloudAccount {
-    const KIND: ReferenceKind = ReferenceKind::ClusterCloudAccount;
-
-    fn api(client: Client, _: &RootKey) -> Api<Self> {
-        Api::all(client)
-    }
-
-    fn status(&self) -> Option<&AccountStatus> {
-        self.status.as_ref()
-    }
-
-    fn references(&self) -> Vec<Reference> {
-        resolve::cluster_references(self)
-    }
-
-    fn references_namespace(&self, cluster: &Cluster) -> String {
-        cluster.operator_namespace().to_owned()
-    }
-
-    async fn resolve(&self, cluster: &Cluster) -> Result<FetchedAccount, FetchError> {
-        cluster.clusterwide(self).await
-    }
 }
