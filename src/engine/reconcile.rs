@@ -18,7 +18,7 @@ use crate::api::condition::{self, ConditionType};
 use crate::api::reason::{Invalid, Reason};
 use crate::source::account::Account;
 use crate::source::cluster::FetchError;
-use crate::source::{Fetched, ObjectKey, Reference};
+use crate::source::{Fetched, ObjectKey, Reference, ReferenceKind};
 
 /// A pass that takes longer is given up and begun anew; every call in it has a shorter limit of its own.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -177,8 +177,8 @@ impl<P: Provider> Pass<'_, P> {
         Ok(engine.accounts.keep(key, fetched.account))
     }
 
-    /// When a namespace is deleted, an account's Secret goes before the resources that need it. What was read of it
-    /// last serves to delete their certificates.
+    /// When a namespace is deleted, the Secret of its account goes before the resources that need it. What was read of it
+    /// last serves to delete their certificates. A Secret of the operator's namespace is taken away on purpose.
     async fn last_known_account(
         &self,
         root: &P::Root,
@@ -191,6 +191,7 @@ impl<P: Provider> Pass<'_, P> {
         );
         let engine = &self.context.engine;
         if gone
+            && key.kind == ReferenceKind::CloudAccount
             && root.meta().deletion_timestamp.is_some()
             && let Some(account) = engine.accounts.last(key)
             && engine.cluster.is_terminating(&self.key.namespace).await?
