@@ -88,3 +88,79 @@ async fn a_missing_permission_is_named() -> Result<()> {
     ensure!(text.contains("Microsoft.Devices/iotHubs/certificates/Write"), "{text}");
     world.stop().await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_shows_its_writes_late_comes_to_the_same() -> Result<()> {
+    let world = World::start("stale").await?;
+    for operation in ["iotHubCertificates.createOrUpdate", "iotHubCertificates.verify"] {
+        strike(&world, operation, Some(2), json!({ "stale": { "reads": 2 } })).await?;
+    }
+    let first = ca("Factory root 1")?;
+    world.tls_secret("factory-ca", &first).await?;
+    world
+        .apply(&world.certificate("factory-root").replace("resyncInterval: 1m", "adoptionPolicy: Never"))
+        .await?;
+    world.hub_becomes("factory-root", &thumbprint(&first)).await?;
+    world.ready("factory-root").await?;
+    let second = ca("Factory root 2")?;
+    world.tls_secret("factory-ca", &second).await?;
+    world.hub_becomes("factory-root", &thumbprint(&second)).await?;
+    world.ready("factory-root").await?;
+    ensure!(
+        world.field("factory-root", ".status.remote.origin").await? == "Created",
+        "it is not known as ours"
+    );
+    world.is_removed("factory-root").await?;
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_lands_after_its_answer_was_lost_does_no_harm() -> Result<()> {
+    let world = World::start("late").await?;
+    for operation in ["iotHubCertificates.createOrUpdate", "iotHubCertificates.delete"] {
+        strike(&world, operation, Some(1), json!({ "late": { "ms": 3000 } })).await?;
+    }
+    let root = ca("Factory root")?;
+    world.tls_secret("factory-ca", &root).await?;
+    world
+        .apply(&world.certificate("factory-root").replace("resyncInterval: 1m", "adoptionPolicy: Never"))
+        .await?;
+    world.ready("factory-root").await?;
+    tokio::time::sleep(std::time::Duration::from_secs(4)).await; // by then the late one has landed
+    let held = world.in_hub("factory-root").await?;
+    ensure!(held.thumbprint == thumbprint(&root) && held.verified, "{held:?}");
+    world.is_removed("factory-root").await?;
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_one_object_is_throttled_its_account_is_left_alone() -> Result<()> {
+    let world = World::start("left-alone").await?;
+    world.settled("root-0").await?;
+    let throttled = json!({ "answer": { "status": 429, "headers": { "Retry-After": "8" } } });
+    strike(&world, "iotHubCertificates.get", Some(1), throttled).await?;
+    let calls = world.calls().await?;
+    world.nudge("root-0").await?;
+    eventually(SOON, "the answer that asks for a pause", async || {
+        ensure!(world.calls().await? == calls + 1, "not yet");
+        Ok(())
+    })
+    .await?;
+    let manifests: Vec<_> = (1..6).map(|number| world.certificate(&format!("root-{number}"))).collect();
+    world.apply(&manifests.join("---\n")).await?;
+    for number in 0..6 {
+        world.ready(&format!("root-{number}")).await?;
+    }
+    let journal = world.emulator.control_get("requests").await?;
+    let times: Vec<_> = journal["requests"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|it| it["operation"].as_str().is_some_and(|it| it.starts_with("iotHub")))
+        .filter_map(|it| it["timeMs"].as_i64())
+        .collect();
+    let pause =
+        times.get(calls + 1).copied().unwrap_or_default() - times.get(calls).copied().unwrap_or_default();
+    ensure!(pause >= 7_500, "the account was called again after {pause} ms");
+    world.stop().await
+}
