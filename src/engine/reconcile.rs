@@ -78,6 +78,7 @@ impl<P: Provider> Pass<'_, P> {
     /// Keeps the certificate in the service equal to the spec.
     async fn keep(&self, root: &mut P::Root) -> Result<Option<Duration>, Halt> {
         self.first_look(root).await?;
+        self.watch(root, &P::references(root));
         if root.common().management_policy == Some(ManagementPolicy::Suspend) {
             let message =
                 "management is suspended by `spec.managementPolicy`; what was last seen stands".to_owned();
@@ -106,7 +107,8 @@ impl<P: Provider> Pass<'_, P> {
 
     /// The policy, or how we came to own the certificate, may have changed since the finalizer was last looked at.
     async fn align_finalizer(&self, root: &mut P::Root) -> Result<(), Halt> {
-        let owned = root.status().is_some_and(|it| it.remote.is_some());
+        self.leads()?;
+        let owned = records(root);
         match (write::has_finalizer(root), deletion::deletes(root)) {
             (false, true) if owned => write::add_finalizer(&self.api, root).await?,
             (true, false) => write::release(&self.api, root).await?,
@@ -129,9 +131,7 @@ impl<P: Provider> Pass<'_, P> {
     async fn wish(&self, root: &mut P::Root) -> Result<(P, P::Desired), Halt> {
         root.common().resync_interval()?;
         root.common().renew_before()?;
-        let references = P::references(root);
-        self.watch(root, &references);
-        let found = self.fetch(&references).await?;
+        let found = self.fetch(&P::references(root)).await?;
         let desired = P::desired(root, &found, self.context.engine.clock.now())?;
         let account = self.account(root).await?;
         self.take_name(root, &account.cloud).await?;
@@ -172,6 +172,7 @@ impl<P: Provider> Pass<'_, P> {
             return Err(Invalid::new(Reason::AccountNotAllowed, message).into());
         }
         if !fetched.held {
+            self.leads()?;
             super::account::hold(&engine.client, &key).await?;
         }
         Ok(engine.accounts.keep(key, fetched.account))
@@ -220,16 +221,11 @@ impl<P: Provider> Pass<'_, P> {
             return Ok(None);
         }
         match deletion::removal(root) {
-            Removal::Delete if self.is_anothers().await? => {
-                write::release(&self.api, root).await?;
-                return Ok(None);
-            }
+            Removal::LetGo => return self.release(root).await,
+            Removal::Delete if self.is_anothers().await? => return self.release(root).await,
             Removal::Delete => {}
-            Removal::LetGo => {
-                write::release(&self.api, root).await?;
-                return Ok(None);
-            }
             Removal::Suspended => {
+                self.keep_name(root).await?;
                 let message = "management is suspended: set `spec.managementPolicy` to 'Enforce' to delete the \
                                remote certificate, or `spec.deletionPolicy` to 'Retain' to leave it";
                 let outcome = Outcome::Failed(Setback::new(Reason::DeletionBlocked, message));
@@ -243,10 +239,7 @@ impl<P: Provider> Pass<'_, P> {
         };
         let outcome = match connected {
             Ok(provider) => match self.converge(&provider, root, &Goal::Absent).await {
-                End::Settled(_) => {
-                    write::release(&self.api, root).await?;
-                    return Ok(None);
-                }
+                End::Settled(_) => return self.release(root).await,
                 end => halt::ended::<P>(&Goal::Absent, end)?,
             },
             Err(why) => halt::halted(why)?,
@@ -260,11 +253,21 @@ impl<P: Provider> Pass<'_, P> {
         connected.map_err(Halt::from)
     }
 
+    /// Nothing is written when the term is over: another replica goes on, from what it sees.
+    fn leads(&self) -> Result<(), Halt> {
+        if self.context.engine.term.lasts() { Ok(()) } else { Err(Halt::Outdated) }
+    }
+
+    /// Lets the resource go.
+    async fn release(&self, root: &P::Root) -> Result<Option<Duration>, Halt> {
+        self.leads()?;
+        write::release(&self.api, root).await?;
+        Ok(None)
+    }
+
     /// Writes the status if the outcome changes it, announces what is new, and gives the time of the next pass.
     async fn report(&self, root: &mut P::Root, outcome: &Outcome) -> Result<Duration, Halt> {
-        if !self.context.engine.term.lasts() {
-            return Err(Halt::Outdated); // another replica tells how it is
-        }
+        self.leads()?;
         let old = root.status().cloned().unwrap_or_default();
         let around = self.context.engine.around(self.key, root, outcome);
         let status::Report { mut status, requeue } = status::report(&old, outcome, &around);

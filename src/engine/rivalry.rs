@@ -37,6 +37,16 @@ impl<P: Provider> Pass<'_, P> {
         }
     }
 
+    /// A suspended resource keeps its name, as far as can be told which name that is.
+    pub(super) async fn keep_name(&self, root: &P::Root) -> Result<(), Halt> {
+        let engine = &self.context.engine;
+        let cloud = engine.cluster.cloud_name(&self.key.namespace, &root.common().account_ref).await?;
+        if let Some(cloud) = cloud {
+            engine.claim(self.key, P::target(root).within(&cloud), root);
+        }
+        Ok(())
+    }
+
     /// What a rival does: nothing. Once the holder has its own record, the rival's is void.
     async fn stand_back(&self, holder: &RootKey) -> Result<Halt, Halt> {
         let Some(found) = self.look_at(holder).await? else { return Err(Halt::Outdated) };

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{Api, Client, ResourceExt};
 
 use super::account::Account;
-use super::{Data, Fetched, ObjectKey, Reference, ReferenceKind, ServiceAccount, status_code};
+use super::{Data, Fetched, ObjectKey, Reference, ReferenceKind, ServiceAccount, resolve, status_code};
 use crate::api::account::{AllowedNamespaces, CloudAccount, ClusterCloudAccount};
 use crate::api::certificate::{AccountKind, AccountRef};
 use crate::api::reason::{Invalid, Reason};
@@ -158,6 +158,24 @@ impl Cluster {
                 self.clusterwide(&account).await
             }
         }
+    }
+
+    /// The cloud of the account that a resource names, if the account is there and names one.
+    pub async fn cloud_name(
+        &self,
+        namespace: &str,
+        wanted: &AccountRef,
+    ) -> Result<Option<String>, kube::Error> {
+        Ok(match wanted.kind {
+            AccountKind::CloudAccount => {
+                let api = Api::<CloudAccount>::namespaced(self.client.clone(), namespace);
+                api.get_opt(&wanted.name).await?.and_then(|it| resolve::cloud_name(&it))
+            }
+            AccountKind::ClusterCloudAccount => {
+                let api = Api::<ClusterCloudAccount>::all(self.client.clone());
+                api.get_opt(&wanted.name).await?.and_then(|it| resolve::cluster_cloud_name(&it))
+            }
+        })
     }
 
     /// Whether the namespace is being deleted with all that is in it.

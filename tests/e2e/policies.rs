@@ -86,15 +86,18 @@ async fn a_foreign_certificate_is_replaced_only_when_that_is_said() -> Result<()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_certificate_blocks_its_deletion_until_somebody_decides() -> Result<()> {
     let world = World::start("blocked").await?;
-    world.tls_secret("factory-ca", &ca("Factory root")?).await?;
+    world.settled("factory-root").await?;
     let manifest = world.certificate("factory-root");
-    world.apply(&manifest).await?;
-    world.ready("factory-root").await?;
+    // Suspended meanwhile, so that no pass repairs the drift before the deletion.
+    world.apply(&manifest.replace("resyncInterval: 1m", "managementPolicy: Suspend")).await?;
+    world.reason("factory-root", "Suspended").await?;
     let foreign = ca("Foreign root")?;
     let seeded = json!({ "certificate": foreign.certificate });
     world.tamper(Method::PUT, "factory-root", Some(&seeded)).await?;
     world.kubectl(&["delete", "iothubcertificate", "factory-root", "--wait=false"]).await?;
-    world.reason("factory-root", "DeletionBlocked").await?;
+    world.says("factory-root", "DeletionBlocked", "suspended").await?;
+    world.apply(&manifest).await?;
+    world.says("factory-root", "DeletionBlocked", "another certificate").await?;
     world.apply(&manifest.replace("deletionPolicy: Delete", "deletionPolicy: Retain")).await?;
     world.kubectl(&["wait", "--for=delete", "--timeout=60s", "iothubcertificate/factory-root"]).await?;
     ensure!(world.in_hub("factory-root").await?.thumbprint == thumbprint(&foreign), "it changed");
