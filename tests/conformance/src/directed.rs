@@ -1,0 +1,75 @@
+//! The directed cases: every story, with every fault at every call of its run without faults.
+
+use crate::case::{Case, Told};
+use crate::chaos::{CloudFault, Fault, KubeFault, Point, What};
+
+/// All that can go wrong with a call to the cloud.
+const CLOUD: &[CloudFault] = &[
+    CloudFault::NotSent,
+    CloudFault::LostBefore,
+    CloudFault::LostAfter,
+    CloudFault::TimeoutBefore,
+    CloudFault::TimeoutAfter,
+    CloudFault::Late(3),
+    CloudFault::Late(9),
+    CloudFault::Status(401),
+    CloudFault::Status(403),
+    CloudFault::Status(404),
+    CloudFault::Status(408),
+    CloudFault::Status(409),
+    CloudFault::Status(412),
+    CloudFault::Status(429),
+    CloudFault::Throttled,
+    CloudFault::Status(500),
+    CloudFault::Status(502),
+    CloudFault::Status(503),
+    CloudFault::Status(504),
+    CloudFault::Status(302),
+    CloudFault::Html,
+    CloudFault::StatusAfter(500),
+    CloudFault::StatusAfter(503),
+];
+
+/// Those that are tried of a slow story: the outcome is unknown, or the answer misleads.
+const TELLING: &[CloudFault] = &[
+    CloudFault::LostAfter,
+    CloudFault::TimeoutAfter,
+    CloudFault::Late(3),
+    CloudFault::Status(404),
+    CloudFault::Status(412),
+    CloudFault::StatusAfter(500),
+];
+
+/// All that can go wrong with a request to the API server.
+const KUBE: &[KubeFault] = &[
+    KubeFault::Status(409),
+    KubeFault::Status(422),
+    KubeFault::Status(429),
+    KubeFault::Status(500),
+    KubeFault::Status(503),
+    KubeFault::TimeoutBefore,
+    KubeFault::TimeoutAfter,
+];
+
+const POINTS: [Point; 3] = [Point::BeforeSend, Point::Unanswered, Point::Answered];
+
+/// Every way to spoil one call of a story, told what its run without faults was like.
+pub fn spoiled(clean: &Case, told: &Told) -> Vec<Case> {
+    let mut faults = Vec::new();
+    for at in 1..=told.counts.cloud {
+        let kinds = if clean.scenario.slow { TELLING } else { CLOUD };
+        faults.extend(kinds.iter().map(|it| Fault { at, what: What::Cloud(*it) }));
+    }
+    for at in 1..=told.counts.kube {
+        let patches = told.log.iter().any(|it| it.contains(&format!("kube  {at:2} PATCH")));
+        let fits = |it: &&KubeFault| patches || !matches!(it, KubeFault::Status(409 | 422));
+        let some = |it: &&KubeFault| !clean.scenario.slow || matches!(it, KubeFault::TimeoutAfter);
+        let kinds = KUBE.iter().filter(fits).filter(some);
+        faults.extend(kinds.map(|it| Fault { at, what: What::Kube(*it) }));
+    }
+    for at in 1..=told.counts.all {
+        let points = if clean.scenario.slow { &POINTS[1..2] } else { &POINTS[..] };
+        faults.extend(points.iter().map(|it| Fault { at, what: What::Crash(*it) }));
+    }
+    faults.into_iter().map(|it| Case { faults: vec![it], ..clean.clone() }).collect()
+}
