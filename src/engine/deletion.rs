@@ -1,5 +1,9 @@
 //! What deleting a resource does to its remote certificate, by policy and by what is recorded. Pure.
 
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
 use crate::api::certificate::{CertificateResource, DeletionPolicy, ManagementPolicy, Origin};
 
 /// What has to happen before a resource that is being deleted may go.
@@ -23,6 +27,16 @@ pub fn removal<R: CertificateResource>(root: &R) -> Removal {
         Some(ManagementPolicy::Suspend) => Removal::Suspended,
         Some(ManagementPolicy::Enforce) | None => Removal::Delete,
     }
+}
+
+/// How long a write whose answer was lost may still take effect.
+const LATE: SignedDuration = SignedDuration::from_mins(10);
+
+/// The time until nothing can come any more of a write that was recorded and never seen to have taken effect.
+pub fn until_intent_is_void<R: CertificateResource>(root: &R, now: Timestamp) -> Option<Duration> {
+    let intent = root.status()?.intent.as_ref()?;
+    let left = intent.start_time.checked_add(LATE).ok()?.duration_since(now);
+    Duration::try_from(left).ok().filter(|it| !it.is_zero())
 }
 
 /// Whether the deletion of this resource is to delete the remote certificate: then the finalizer has to stand on it.
@@ -59,6 +73,21 @@ mod tests {
         let remote = origin.map(|origin| Remote { id: "/hub/ca".into(), etag: None, origin });
         root.status = Some(CertificateStatus { remote, ..CertificateStatus::default() });
         root
+    }
+
+    #[test]
+    fn an_unanswered_upload_is_waited_for() {
+        let mut root = root(None, None, None);
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        assert_eq!(until_intent_is_void(&root, at("2026-01-01T00:00:00Z")), None);
+        let intent = serde_json::json!({
+            "step": "Create", "contentHash": "AA", "startTime": "2026-01-01T00:00:00Z",
+        });
+        root.status.as_mut().unwrap().intent = Some(serde_json::from_value(intent).unwrap());
+        let minutes = |now| until_intent_is_void(&root, at(now)).map(|it| it.as_secs() / 60);
+        assert_eq!(minutes("2026-01-01T00:00:00Z"), Some(10));
+        assert_eq!(minutes("2026-01-01T00:09:00Z"), Some(1));
+        assert_eq!(minutes("2026-01-01T00:10:00Z"), None);
     }
 
     #[test]

@@ -239,7 +239,18 @@ impl<P: Provider> Pass<'_, P> {
         };
         let outcome = match connected {
             Ok(provider) => match self.converge(&provider, root, &Goal::Absent).await {
-                End::Settled(_) => return self.release(root).await,
+                End::Settled(_) => match deletion::until_intent_is_void(root, self.context.engine.clock.now())
+                {
+                    None => return self.release(root).await,
+                    Some(wait) => Outcome::Working {
+                        reason: Reason::Deleting,
+                        message:
+                            "an upload without an answer may still take effect; when it cannot any more, the \
+                                  object goes"
+                                .to_owned(),
+                        wait,
+                    },
+                },
                 end => halt::ended::<P>(&Goal::Absent, end)?,
             },
             Err(why) => halt::halted(why)?,

@@ -251,7 +251,8 @@ fn held(root: &IotHubCertificate, path: &str) -> Held {
 }
 
 impl IotHub {
-    /// The certificate, or that there is none: a 404 counts only if it says so or the hub itself is seen to be there.
+    /// The certificate, or that there is none: a 404 counts only if it says so, or if the hub lists its certificates and
+    /// this is not among them.
     async fn read(&self) -> Result<Option<HubCertificate>, CloudError> {
         let path = self.path(&[]);
         let call = self.call(Method::Get, &path, READ);
@@ -261,7 +262,12 @@ impl IotHub {
             Err(failure) if failure.status() == Some(404) && !is_parent(&failure) => {
                 let mut listing = self.call(Method::Get, &path[..path.len() - 1], READ);
                 listing.limit = Limit::Page;
-                self.session.arm().call(&listing).await?;
+                let listed: wire::Listing = self.session.arm().read(&listing).await?;
+                if listed.has(&self.name) {
+                    let message =
+                        "The hub lists the certificate and does not find it by its name; it is read again.";
+                    return Err(CloudError::new(Reason::CloudUnavailable, message));
+                }
                 Ok(None)
             }
             Err(failure) => Err(failure.into()),

@@ -47,6 +47,25 @@ impl Proof {
     }
 }
 
+/// All certificates of a hub, by name.
+#[derive(Debug, Deserialize)]
+pub(super) struct Listing {
+    value: Vec<Named>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Named {
+    #[serde(default)]
+    name: Option<String>,
+}
+
+impl Listing {
+    /// Whether there is one of that name; the hub does not regard letter case.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.value.iter().any(|it| it.name.as_ref().is_some_and(|it| it.eq_ignore_ascii_case(name)))
+    }
+}
+
 /// A certificate as the hub describes it.
 #[derive(Debug, Deserialize)]
 pub(super) struct Description {
