@@ -34,6 +34,8 @@ pub struct Version {
     pub cause: Cause,
     /// How many states the cloud had had by then.
     pub cloud: usize,
+    /// How many it had had when the pass began.
+    pub since: usize,
 }
 
 /// A refusal: status, reason, message.
@@ -55,6 +57,8 @@ pub struct ApiServer {
     store: Arc<Mutex<Store>>,
     /// Counts the states of the cloud, so that versions can be placed between them.
     pub cloud_states: Arc<AtomicUsize>,
+    /// How many there were when the present pass began.
+    pub pass_since: Arc<AtomicUsize>,
 }
 
 impl ApiServer {
@@ -136,7 +140,8 @@ impl ApiServer {
 
     fn keep(&self, store: &mut Store, path: &Path, object: Option<Value>, cause: Cause) {
         let cloud = self.cloud_states.load(Ordering::SeqCst);
-        store.history.push(Version { path: path.clone(), object, cause, cloud });
+        let since = self.pass_since.load(Ordering::SeqCst);
+        store.history.push(Version { path: path.clone(), object, cause, cloud, since });
     }
 
     fn drop_object(&self, store: &mut Store, path: &Path, cause: Cause) {

@@ -2,10 +2,14 @@
 //! and a fault strikes at exactly the call that a case names.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+
+use crate::fixture::Act;
 
 /// Where in a call the process dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +59,7 @@ pub enum KubeFault {
 }
 
 /// One of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum What {
     /// Counted in calls to the cloud.
     Cloud(CloudFault),
@@ -63,10 +67,12 @@ pub enum What {
     Kube(KubeFault),
     /// Counted in both.
     Crash(Point),
+    /// Somebody else does that just before; counted in both.
+    Meanwhile(Act),
 }
 
 /// A fault at a call, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
     /// Which call.
     pub at: usize,
@@ -76,10 +82,11 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.what {
+        match &self.what {
             What::Cloud(what) => write!(f, "cloud-{what:?}@{}", self.at),
             What::Kube(what) => write!(f, "kube-{what:?}@{}", self.at),
             What::Crash(point) => write!(f, "crash-{point:?}@{}", self.at),
+            What::Meanwhile(act) => write!(f, "meanwhile-{act:?}@{}", self.at),
         }
     }
 }
@@ -96,16 +103,22 @@ pub struct Counts {
 }
 
 /// What becomes of one call.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Ruling<F> {
+    /// What somebody else does first.
+    pub acts: Vec<Act>,
     /// What goes wrong.
     pub fault: Option<F>,
     /// Where the process dies.
     pub crash: Option<Point>,
 }
 
+/// How something is done behind the operator's back.
+pub type Hand = Arc<dyn Fn(Act) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
 #[derive(Default)]
 struct State {
+    hand: Option<Hand>,
     counts: Counts,
     faults: Vec<Fault>,
     log: Vec<String>,
@@ -177,13 +190,30 @@ impl Chaos {
         Life { alive: Arc::new(AtomicBool::new(true)), chaos: self.clone() }
     }
 
-    fn crash_of(state: &mut State) -> Option<Point> {
+    /// What does what is done meanwhile; `None` lets go of all that it holds.
+    pub fn by(&self, hand: Option<Hand>) {
+        self.lock().hand = hand;
+    }
+
+    /// Takes out what is to happen at this call.
+    fn take<F>(state: &mut State, at: usize, fits: impl Fn(&What) -> Option<F>) -> Vec<F> {
+        let due = |it: &Fault| if it.at == at { fits(&it.what) } else { None };
+        let found = state.faults.iter().filter_map(due).collect();
+        state.faults.retain(|it| due(it).is_none());
+        found
+    }
+
+    fn rule<F: fmt::Debug>(state: &mut State, call: &str, fault: Option<F>) -> Ruling<F> {
         let at = state.counts.all;
-        let found = state.faults.iter().position(|it| it.at == at && matches!(it.what, What::Crash(_)))?;
-        match state.faults.remove(found).what {
-            What::Crash(point) => Some(point),
-            What::Cloud(_) | What::Kube(_) => None,
-        }
+        let crash = Self::take(state, at, |it| if let What::Crash(it) = it { Some(*it) } else { None }).pop();
+        let acts =
+            Self::take(state, at, |it| if let What::Meanwhile(it) = it { Some(it.clone()) } else { None });
+        let mut line = format!("{at:3} {call}");
+        acts.iter().for_each(|it| line.push_str(&format!(" <- {it:?}")));
+        fault.iter().for_each(|it| line.push_str(&format!(" <- {it:?}")));
+        crash.iter().for_each(|it| line.push_str(&format!(" <- crash {it:?}")));
+        state.log.push(line);
+        Ruling { acts, fault, crash }
     }
 }
 
@@ -213,47 +243,36 @@ impl Life {
         self.chaos.1.notify_one();
     }
 
+    /// Does what somebody else does before a call.
+    pub async fn meanwhile(&self, acts: Vec<Act>) {
+        for act in acts {
+            let hand = self.chaos.lock().hand.clone();
+            if let Some(hand) = hand {
+                hand(act).await;
+            }
+        }
+    }
+
     /// Counts a call to the cloud.
-    pub fn cloud(&self, call: String) -> Ruling<CloudFault> {
-        let mut state = self.chaos.lock();
+    pub fn cloud(&self, call: &str) -> Ruling<CloudFault> {
+        let state = &mut *self.chaos.lock();
         state.counts.cloud += 1;
         state.counts.all += 1;
         let at = state.counts.cloud;
-        let fault = state.faults.iter().find_map(|it| match it.what {
-            What::Cloud(what) if it.at == at => Some(what),
-            _ => None,
-        });
-        state.faults.retain(|it| !(it.at == at && matches!(it.what, What::Cloud(_))));
-        let crash = Chaos::crash_of(&mut state);
-        let all = state.counts.all;
-        state.log.push(format!("{all:3} cloud {at:2} {call} {}", told(fault, crash)));
-        Ruling { fault, crash }
+        let fault =
+            Chaos::take(state, at, |it| if let What::Cloud(it) = it { Some(*it) } else { None }).pop();
+        Chaos::rule(state, &format!("cloud {at:2} {call}"), fault)
     }
 
     /// Counts a request to the API server.
-    pub fn kube(&self, call: String, is_patch: bool) -> Ruling<KubeFault> {
-        let mut state = self.chaos.lock();
+    pub fn kube(&self, call: &str, is_patch: bool) -> Ruling<KubeFault> {
+        let state = &mut *self.chaos.lock();
         state.counts.kube += 1;
         state.counts.all += 1;
         let at = state.counts.kube;
+        let fault = Chaos::take(state, at, |it| if let What::Kube(it) = it { Some(*it) } else { None }).pop();
         // What only a write can come to passes by a read.
-        let fits = |what: KubeFault| is_patch || !matches!(what, KubeFault::Status(409 | 422));
-        let fault = state.faults.iter().find_map(|it| match it.what {
-            What::Kube(what) if it.at == at && fits(what) => Some(what),
-            _ => None,
-        });
-        state.faults.retain(|it| !(it.at == at && matches!(it.what, What::Kube(_))));
-        let crash = Chaos::crash_of(&mut state);
-        let all = state.counts.all;
-        state.log.push(format!("{all:3} kube  {at:2} {call} {}", told(fault, crash)));
-        Ruling { fault, crash }
-    }
-}
-
-fn told(fault: Option<impl fmt::Debug>, crash: Option<Point>) -> String {
-    match (fault, crash) {
-        (None, None) => String::new(),
-        (Some(fault), None) => format!("<- {fault:?}"),
-        (_, Some(point)) => format!("<- crash {point:?}"),
+        let fault = fault.filter(|it| is_patch || !matches!(it, KubeFault::Status(409 | 422)));
+        Chaos::rule(state, &format!("kube  {at:2} {call}"), fault)
     }
 }

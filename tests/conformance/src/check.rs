@@ -9,11 +9,12 @@ use serde_json::Value;
 use crate::api_server::{Cause, Version};
 use crate::fixture::{Fixture, Which};
 use crate::material::pairs;
-use crate::run::{CLIENT_SECRET, Run};
+
 use crate::wire::{MARKER, Objects};
+use crate::world::{CLIENT_SECRET, World};
 
 /// What is violated, each with the invariant's name.
-pub fn check(run: &Run) -> Result<(), String> {
+pub fn check(run: &World) -> Result<(), String> {
     let history = History::of(run);
     let mut found = Vec::new();
     history.neighbours(&mut found);
@@ -34,12 +35,12 @@ struct History {
 }
 
 impl History {
-    fn of(run: &Run) -> Self {
+    fn of(run: &World) -> Self {
         Self {
             fixture: run.fixture,
             shots: run.cloud.shots(),
             versions: run.server.history().into_iter().filter(|it| it.path == run.path).collect(),
-            sources: run.sources.clone(),
+            sources: run.sources(),
         }
     }
 
@@ -125,10 +126,11 @@ impl History {
         for version in &self.versions {
             let has = version.object.as_ref().is_some_and(|it| !it["status"]["remote"].is_null());
             if has && !had {
-                let shot = version.cloud - 1;
                 let wrote = self.shots.iter().take(version.cloud).any(|it| it.by.is_some());
-                let may =
-                    self.target(shot).is_some_and(|it| self.adoptable(version.cloud, &self.thumbprint(it)));
+                // In the pass that recorded it; it may have changed since it was read.
+                let may = (version.since - 1..version.cloud).any(|shot| {
+                    self.target(shot).is_some_and(|it| self.adoptable(version.cloud, &self.thumbprint(it)))
+                });
                 if !wrote && !may {
                     found.push("I4: recorded as its own what it neither wrote nor might take over".into());
                 }
@@ -147,15 +149,28 @@ impl History {
             if ready["status"] != "True" || !current || ready["reason"] == "Suspended" {
                 continue;
             }
-            // Those that the source held while the pass may have read it; it does not change amid one.
-            let source = self.sources.iter().rev().find(|it| it.0 <= version.cloud).map(|it| it.1);
-            let wanted = source.map(|it| it.pair().thumbprint.clone()).unwrap_or_default();
-            let held = self.target(version.cloud - 1).map(|it| self.fixture.shown(it));
-            let asks = self.fixture.asks_verification(&object["spec"]);
-            if !held.as_ref().is_some_and(|it| it.thumbprint == wanted && (it.verified || !asks)) {
-                found.push(format!("I7: Ready=True although the cloud held {held:?} and not {wanted}"));
+            if !self.was_seen(version, &object["spec"]) {
+                let held = self.target(version.cloud - 1).map(|it| self.fixture.shown(it));
+                found.push(format!("I7: Ready=True although the cloud held {held:?}"));
             }
         }
+    }
+
+    /// Whether in the pass that wrote this version, after the last write to the cloud, the cloud held what was wanted.
+    fn was_seen(&self, version: &Version, spec: &Value) -> bool {
+        let wanted = |it: &str| {
+            let later =
+                self.sources.iter().filter(|(at, _)| (version.since + 1..=version.cloud).contains(at));
+            let then = self.sources.iter().rev().find(|(at, _)| *at <= version.since);
+            then.into_iter().chain(later).any(|(_, which)| which.pair().thumbprint == it)
+        };
+        let first = version.since.min(version.cloud) - 1;
+        let written = (first + 1..version.cloud).rev().find(|it| self.shots[*it].by.is_some());
+        let asks = self.fixture.asks_verification(spec);
+        (written.unwrap_or(first)..version.cloud).any(|shot| {
+            let held = self.target(shot).map(|it| self.fixture.shown(it));
+            held.is_some_and(|it| wanted(&it.thumbprint) && (it.verified || !asks))
+        })
     }
 
     /// I8: no key, no client secret, nothing of a service's answer in any status or event.

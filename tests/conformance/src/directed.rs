@@ -1,10 +1,13 @@
 //! The directed cases: every story, with every fault at every call of its run without faults.
 
 use crate::case::{Case, Told};
+use serde_json::json;
+
 use crate::chaos::{CloudFault, Fault, KubeFault, Point, What};
+use crate::fixture::{Act, Tamper, Which};
 
 /// All that can go wrong with a call to the cloud.
-const CLOUD: &[CloudFault] = &[
+pub const CLOUD: &[CloudFault] = &[
     CloudFault::NotSent,
     CloudFault::LostBefore,
     CloudFault::LostAfter,
@@ -41,7 +44,7 @@ const TELLING: &[CloudFault] = &[
 ];
 
 /// All that can go wrong with a request to the API server.
-const KUBE: &[KubeFault] = &[
+pub const KUBE: &[KubeFault] = &[
     KubeFault::Status(409),
     KubeFault::Status(422),
     KubeFault::Status(429),
@@ -52,6 +55,16 @@ const KUBE: &[KubeFault] = &[
 ];
 
 const POINTS: [Point; 3] = [Point::BeforeSend, Point::Unanswered, Point::Answered];
+
+/// What somebody else may do amid a run.
+const MEANWHILE: [fn() -> Act; 6] = [
+    || Act::Delete,
+    || Act::Rotate(Which::Second),
+    || Act::Tamper(Tamper::Remove),
+    || Act::Tamper(Tamper::Put(Which::Foreign)),
+    || Act::Spec(json!({ "deletionPolicy": "Retain" })),
+    || Act::Spec(json!({ "managementPolicy": "Observe" })),
+];
 
 /// Every way to spoil one call of a story, told what its run without faults was like.
 pub fn spoiled(clean: &Case, told: &Told) -> Vec<Case> {
@@ -70,6 +83,10 @@ pub fn spoiled(clean: &Case, told: &Told) -> Vec<Case> {
     for at in 1..=told.counts.all {
         let points = if clean.scenario.slow { &POINTS[1..2] } else { &POINTS[..] };
         faults.extend(points.iter().map(|it| Fault { at, what: What::Crash(*it) }));
+    }
+    for at in 1..=told.counts.all {
+        let acts = if clean.scenario.slow { &MEANWHILE[..2] } else { &MEANWHILE[..] };
+        faults.extend(acts.iter().map(|it| Fault { at, what: What::Meanwhile(it()) }));
     }
     faults.into_iter().map(|it| Case { faults: vec![it], ..clean.clone() }).collect()
 }

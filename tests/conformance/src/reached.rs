@@ -57,7 +57,8 @@ impl Reached {
         if metadata_only {
             return Ok(respond(answer(&self)));
         }
-        let ruling = self.life.kube(format!("{method} {}", uri.path()), method == Method::PATCH);
+        let ruling = self.life.kube(&format!("{method} {}", uri.path()), method == Method::PATCH);
+        self.life.meanwhile(ruling.acts).await;
         if ruling.crash == Some(Point::BeforeSend) {
             return self.life.die().await;
         }

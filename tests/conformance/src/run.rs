@@ -1,7 +1,9 @@
 //! Drives the operator over one resource in virtual time: pass, wait as long as the pass says, pass again; a process that
 //! dies is followed by a new one on the same API server and the same cloud.
 
+use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use certferry::engine::Engine;
@@ -13,27 +15,19 @@ use certferry::providers::{Clouds, Registered};
 use certferry::source::ServiceAccount;
 use certferry::source::cluster::Cluster;
 use emulator::Embedded;
-use http::Method;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::api_server::ApiServer;
 use crate::chaos::{Chaos, Life};
-use crate::fixture::{Act, Control, End, Fixture, Remote, Which};
-use crate::material::base64;
-use crate::path::Path;
+use crate::fixture::{End, Fixture, Remote};
 use crate::reached::Reached;
 use crate::wire::{Cloud, Wire};
-
-/// The secret that the account signs in with; the emulator's world knows it.
-pub const CLIENT_SECRET: &str = "emulator-secret";
+use crate::world::{HOME, NAME, NAMESPACE, World};
 
 /// The longest that anything may take, on the virtual clock.
 const LONGEST: Duration = Duration::from_secs(2 * 3600);
-
-const NAMESPACE: &str = "team";
-const HOME: &str = "certferry";
 
 /// One life of the operator.
 struct Process {
@@ -42,24 +36,30 @@ struct Process {
     life: Life,
 }
 
-/// One resource, and all that it stands between.
+/// The operator at work in a world.
 pub struct Run {
-    /// The API server.
-    pub server: ApiServer,
-    /// The cloud.
-    pub cloud: Cloud,
+    /// The world.
+    pub world: World,
     /// What goes wrong.
     pub chaos: Chaos,
-    /// The kind's fixture.
-    pub fixture: &'static dyn Fixture,
-    /// The resource.
-    pub path: Path,
-    /// What the source has held, with the number of states that the cloud had had when it began to.
-    pub sources: Vec<(usize, Which)>,
     kind: &'static dyn Registered,
     key: RootKey,
     process: Option<Process>,
     begun: Instant,
+}
+
+impl Deref for Run {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.world
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.chaos.by(None); // it holds the world, which holds it
+    }
 }
 
 impl Run {
@@ -73,60 +73,14 @@ impl Run {
         let (server, chaos) = (ApiServer::default(), Chaos::default());
         server.checks_status(fixture.plural(), schema);
         let cloud = Cloud::new(emulator, fixture.look(), server.clone(), chaos.clone()).await;
-        for place in [NAMESPACE, HOME] {
-            let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": {} });
-            server.create(&Path::new("", "namespaces", "", place), namespace);
-        }
-        let secret = json!({
-            "apiVersion": "v1", "kind": "Secret", "metadata": {},
-            "data": { "clientSecret": base64(CLIENT_SECRET) },
-        });
-        server.create(&Path::new("", "secrets", HOME, "emulated"), secret);
-        let account = Path::new("certferry.dev", "clustercloudaccounts", "", "emulated");
-        server.create(&account, self::account());
-        let name = "device-ca";
-        let key = RootKey { kind: kind.kind(), namespace: NAMESPACE.into(), name: name.into() };
-        let path = Path::new("certferry.dev", fixture.plural(), NAMESPACE, name);
-        let begun = Instant::now();
-        let sources = vec![(0, Which::First)];
-        let run = Self { server, cloud, chaos, fixture, path, sources, kind, key, process: None, begun };
-        run.server.create(&source(), source_of(Which::First));
-        for Control { method, path, body } in fixture.neighbours() {
-            run.cloud.control(method, &path, &body).await;
-        }
-        run.cloud.shoot(None).await;
-        run
-    }
-
-    /// The user creates the resource.
-    pub fn create(&self, more: &Value) {
-        let mut spec = self.fixture.spec();
-        json_patch::merge(&mut spec, more);
-        let version = "certferry.dev/v1alpha1";
-        let object = json!({ "apiVersion": version, "kind": self.key.kind, "metadata": {}, "spec": spec });
-        self.server.create(&self.path, object);
-    }
-
-    /// Something happens.
-    pub async fn act(&mut self, act: &Act) {
-        match act {
-            Act::Rotate(which) => {
-                self.server.change(&source(), &json!({ "data": source_of(*which)["data"] }));
-                self.cloud.shoot(None).await; // tells versions before from those after
-                self.sources.push((self.cloud.shots().len(), *which));
-            }
-            Act::Tamper(tamper) => {
-                let Control { method, path, body } = self.fixture.tamper(*tamper);
-                // Nothing to take away is as good as taken away.
-                let there = self.cloud.now().contains_key(self.fixture.target());
-                if method == Method::PUT || there {
-                    self.cloud.control(method, &path, &body).await;
-                }
-                self.cloud.shoot(None).await;
-            }
-            Act::Delete => self.server.delete(&self.path),
-            Act::Spec(change) => self.server.change(&self.path, &json!({ "spec": change })),
-        }
+        let world = World::new(server, cloud, fixture).await;
+        let hand = world.clone();
+        chaos.by(Some(Arc::new(move |act| {
+            let hand = hand.clone();
+            Box::pin(async move { hand.act(&act).await })
+        })));
+        let key = RootKey { kind: kind.kind(), namespace: NAMESPACE.into(), name: NAME.into() };
+        Self { world, chaos, kind, key, process: None, begun: Instant::now() }
     }
 
     /// The process is killed between two passes.
@@ -138,6 +92,7 @@ impl Run {
 
     /// One pass; a process is started first if there is none, and followed by none if it dies.
     pub async fn pass(&mut self) -> Option<Duration> {
+        self.server.pass_since.store(self.cloud.states(), Ordering::SeqCst);
         let done = {
             let chaos = self.chaos.clone();
             tokio::select! {
@@ -165,11 +120,6 @@ impl Run {
         }
         let process = self.process.as_ref()?;
         self.kind.pass(&process.engine, &process.clouds, &self.key).await
-    }
-
-    /// The resource.
-    pub fn object(&self) -> Option<Value> {
-        self.server.get(&self.path)
     }
 
     /// Passes until the end is reached and nothing is on its way any more. Gives the calls that it took to get there.
@@ -226,6 +176,11 @@ impl Run {
         if ready["observedGeneration"] == object["metadata"]["generation"] { ready } else { Value::Null }
     }
 
+    /// Whether the user has deleted the resource.
+    pub fn is_deleted(&self) -> bool {
+        self.object().is_none_or(|it| !it["metadata"]["deletionTimestamp"].is_null())
+    }
+
     /// Whether the resource has come to that.
     pub fn has_come_to(&self, end: &End) -> bool {
         match end {
@@ -267,36 +222,4 @@ fn start(server: &ApiServer, cloud: &Cloud, chaos: &Chaos, begun: Instant) -> Pr
         clouds: Clouds::over(Http::over(wire)),
         life,
     }
-}
-
-fn source() -> Path {
-    Path::new("", "secrets", NAMESPACE, "source")
-}
-
-fn source_of(which: Which) -> Value {
-    let pair = which.pair();
-    json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": {}, "type": "kubernetes.io/tls",
-        "data": { "tls.crt": base64(&pair.certificate), "tls.key": base64(&pair.key) },
-    })
-}
-
-fn account() -> Value {
-    json!({
-        "apiVersion": "certferry.dev/v1alpha1", "kind": "ClusterCloudAccount", "metadata": {},
-        "spec": {
-            "allowedNamespaces": { "names": [NAMESPACE] },
-            "azure": {
-                "cloud": "Custom",
-                "tenantId": "11111111-1111-4111-8111-111111111111",
-                "auth": { "clientSecret": {
-                    "clientId": "22222222-2222-4222-8222-000000000001",
-                    "secretRef": { "name": "emulated", "key": "clientSecret" },
-                } },
-                "endpoints": {
-                    "authority": "https://login.localhost", "resourceManager": "https://arm.localhost",
-                },
-            },
-        },
-    })
 }

@@ -94,6 +94,11 @@ impl Cloud {
         self.lock().clone()
     }
 
+    /// How many states there were.
+    pub fn states(&self) -> usize {
+        self.lock().len()
+    }
+
     /// The state now.
     pub fn now(&self) -> Objects {
         self.lock().last().map(|it| it.objects.clone()).unwrap_or_default()
@@ -150,7 +155,8 @@ impl Wire {
         if !self.life.lasts() {
             return std::future::pending().await;
         }
-        let ruling = self.life.cloud(format!("{} {}", plan.method, plan.url.path()));
+        let ruling = self.life.cloud(&format!("{} {}", plan.method, plan.url.path()));
+        self.life.meanwhile(ruling.acts).await;
         if ruling.crash == Some(Point::BeforeSend) {
             return self.life.die().await;
         }

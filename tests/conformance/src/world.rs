@@ -1,0 +1,134 @@
+//! What the operator stands between: the API server with one resource, its source and its account, and the cloud.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::api_server::ApiServer;
+use crate::fixture::{Act, Control, Fixture, Which};
+use crate::material::base64;
+use crate::path::Path;
+use crate::wire::Cloud;
+
+/// The secret that the account signs in with; the emulator's world knows it.
+pub const CLIENT_SECRET: &str = "emulator-secret";
+
+/// The namespace of the resource.
+pub const NAMESPACE: &str = "team";
+/// The namespace of the operator.
+pub const HOME: &str = "certferry";
+/// The name of the resource.
+pub const NAME: &str = "device-ca";
+
+/// All of it.
+#[derive(Clone)]
+pub struct World {
+    /// The API server.
+    pub server: ApiServer,
+    /// The cloud.
+    pub cloud: Cloud,
+    /// The kind's fixture.
+    pub fixture: &'static dyn Fixture,
+    /// The resource.
+    pub path: Path,
+    sources: Arc<Mutex<Vec<(usize, Which)>>>,
+}
+
+impl World {
+    /// Empty but for account and source, and for objects of others in the cloud.
+    pub async fn new(server: ApiServer, cloud: Cloud, fixture: &'static dyn Fixture) -> Self {
+        for place in [NAMESPACE, HOME] {
+            let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": {} });
+            server.create(&Path::new("", "namespaces", "", place), namespace);
+        }
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {},
+            "data": { "clientSecret": base64(CLIENT_SECRET) },
+        });
+        server.create(&Path::new("", "secrets", HOME, "emulated"), secret);
+        server.create(&Path::new("certferry.dev", "clustercloudaccounts", "", "emulated"), account());
+        server.create(&source(), source_of(Which::First));
+        for Control { method, path, body } in fixture.neighbours() {
+            cloud.control(method, &path, &body).await;
+        }
+        cloud.shoot(None).await;
+        let path = Path::new("certferry.dev", fixture.plural(), NAMESPACE, NAME);
+        Self { server, cloud, fixture, path, sources: Arc::new(Mutex::new(vec![(0, Which::First)])) }
+    }
+
+    /// What the source has held, with the number of states that the cloud had had when it began to.
+    pub fn sources(&self) -> Vec<(usize, Which)> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The user creates the resource.
+    pub fn create(&self, more: &Value) {
+        let mut spec = self.fixture.spec();
+        json_patch::merge(&mut spec, more);
+        let version = "certferry.dev/v1alpha1";
+        let object =
+            json!({ "apiVersion": version, "kind": self.fixture.kind(), "metadata": {}, "spec": spec });
+        self.server.create(&self.path, object);
+    }
+
+    /// Something happens.
+    pub async fn act(&self, act: &Act) {
+        match act {
+            Act::Rotate(which) => {
+                self.server.change(&source(), &json!({ "data": source_of(*which)["data"] }));
+                self.cloud.shoot(None).await; // tells versions before from those after
+                let at = self.cloud.states();
+                self.sources.lock().unwrap_or_else(PoisonError::into_inner).push((at, *which));
+            }
+            Act::Tamper(tamper) => {
+                let Control { method, path, body } = self.fixture.tamper(*tamper);
+                // Nothing to take away is as good as taken away.
+                let there = self.cloud.now().contains_key(self.fixture.target());
+                if method == Method::PUT || there {
+                    self.cloud.control(method, &path, &body).await;
+                }
+                self.cloud.shoot(None).await;
+            }
+            Act::Delete => self.server.delete(&self.path),
+            Act::Spec(change) => self.server.change(&self.path, &json!({ "spec": change })),
+        }
+    }
+
+    /// The resource.
+    pub fn object(&self) -> Option<Value> {
+        self.server.get(&self.path)
+    }
+}
+
+fn source() -> Path {
+    Path::new("", "secrets", NAMESPACE, "source")
+}
+
+fn source_of(which: Which) -> Value {
+    let pair = which.pair();
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {}, "type": "kubernetes.io/tls",
+        "data": { "tls.crt": base64(&pair.certificate), "tls.key": base64(&pair.key) },
+    })
+}
+
+fn account() -> Value {
+    json!({
+        "apiVersion": "certferry.dev/v1alpha1", "kind": "ClusterCloudAccount", "metadata": {},
+        "spec": {
+            "allowedNamespaces": { "names": [NAMESPACE] },
+            "azure": {
+                "cloud": "Custom",
+                "tenantId": "11111111-1111-4111-8111-111111111111",
+                "auth": { "clientSecret": {
+                    "clientId": "22222222-2222-4222-8222-000000000001",
+                    "secretRef": { "name": "emulated", "key": "clientSecret" },
+                } },
+                "endpoints": {
+                    "authority": "https://login.localhost", "resourceManager": "https://arm.localhost",
+                },
+            },
+        },
+    })
+}
