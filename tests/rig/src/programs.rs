@@ -32,7 +32,7 @@ pub async fn build(package: &str, bin: &str) -> Result<PathBuf> {
     if let Some(path) = std::env::var_os(&variable) {
         return Ok(path.into());
     }
-    once(&format!("{package}/{bin}"), from_cargo(package, bin)).await
+    once(&format!("{package}/{bin}"), from_cargo(bin)).await
 }
 
 async fn once(what: &str, find: impl Future<Output = Result<PathBuf>>) -> Result<PathBuf> {
@@ -50,11 +50,12 @@ async fn from_script(script: &str) -> Result<PathBuf> {
     Ok(stdout.trim_end().into())
 }
 
-async fn from_cargo(package: &str, bin: &str) -> Result<PathBuf> {
+async fn from_cargo(bin: &str) -> Result<PathBuf> {
     // `CARGO` is set in tests and `cargo run`: the very cargo that built this.
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(workspace());
-    cargo.args(["build", "--package", package, "--bin", bin, "--message-format=json-render-diagnostics"]);
+    // All of the workspace, as in `make demo`: for one package alone cargo would choose other features and build anew.
+    cargo.args(["build", "--workspace", "--bins", "--message-format=json-render-diagnostics"]);
     executable(&stdout_of(&mut cargo).await?, bin)
         .with_context(|| format!("cargo names no executable for {bin}"))
 }
