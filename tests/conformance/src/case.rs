@@ -28,6 +28,9 @@ pub struct Case {
     pub fixture: &'static dyn Fixture,
     /// The story.
     pub scenario: Scenario,
+    /// What goes wrong before the story's first end; the story goes on as soon as that is reached, whatever is still on
+    /// its way.
+    pub early: Vec<Fault>,
     /// What goes wrong; without any, the calls are compared with the committed figure.
     pub faults: Vec<Fault>,
 }
@@ -35,10 +38,11 @@ pub struct Case {
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/", self.kind.kind(), self.scenario.name)?;
-        if self.faults.is_empty() {
+        if self.is_clean() {
             return f.write_str("clean");
         }
-        let faults: Vec<_> = self.faults.iter().map(ToString::to_string).collect();
+        let early = self.early.iter().map(|it| format!("early-{it}"));
+        let faults: Vec<_> = early.chain(self.faults.iter().map(ToString::to_string)).collect();
         f.write_str(&faults.join("+"))
     }
 }
@@ -52,6 +56,10 @@ pub struct Told {
 }
 
 impl Case {
+    fn is_clean(&self) -> bool {
+        self.early.is_empty() && self.faults.is_empty()
+    }
+
     /// Plays it, and checks everything.
     pub async fn play(&self, bench: &Bench) -> Result<Told, String> {
         // By the name, so that a case that is played alone goes as it went among the others.
@@ -63,7 +71,10 @@ impl Case {
         }
         run.create(&story.spec);
         if let Some(first) = &story.first {
-            run.settle(|it| it.has_come_to(first)).await.map_err(|why| format!("before any fault: {why}"))?;
+            run.chaos.arm(&self.early);
+            let reached = run.reach(|it| it.has_come_to(first), !self.early.is_empty()).await;
+            reached
+                .map_err(|why| format!("before the story: {why}\n    {}", run.chaos.log().join("\n    ")))?;
             run.kill();
         }
         for act in &story.then {
@@ -89,16 +100,20 @@ impl Case {
         if run.chaos.is_armed() {
             return Err(with_log("the fault did not strike: the run went another way".into()));
         }
-        if self.faults.is_empty() && calls != story.calls {
+        if self.is_clean() && calls != story.calls {
             let figure = story.calls;
             return Err(with_log(format!("I6: {calls} calls instead of the committed figure of {figure}")));
         }
-        if calls > story.calls * DEARER && !meanwhile {
+        if calls > story.calls * DEARER && !meanwhile && self.early.is_empty() {
             let most = story.calls * DEARER;
             return Err(with_log(format!("I6: {calls} calls, and {most} are allowed")));
         }
         let rested = run.rest().await;
-        if story.remote == Remote::Untouched && !meanwhile && run.cloud.writes() != written {
+        if story.remote == Remote::Untouched
+            && !meanwhile
+            && self.early.is_empty()
+            && run.cloud.writes() != written
+        {
             return Err(with_log("I4: a write was tried where none may be".into()));
         }
         rested.and_then(|()| check(&run)).map_err(with_log)?;

@@ -20,6 +20,7 @@ pub fn check(run: &World) -> Result<(), String> {
     history.neighbours(&mut found);
     history.writes(&mut found);
     history.records(&mut found);
+    history.intents(&mut found);
     history.honesty(&mut found);
     history.secrets(&run.server.events(), &mut found);
     history.end(&mut found);
@@ -136,6 +137,33 @@ impl History {
                 }
             }
             had = has;
+        }
+    }
+
+    /// I2, I14: what is created was recorded before, and the record was made of the object as the pass had read it.
+    fn intents(&self, found: &mut Vec<String>) {
+        let intent =
+            |it: &Version| it.object.as_ref().map(|it| it["status"]["intent"].clone()).unwrap_or_default();
+        let mut last = Value::Null;
+        for version in &self.versions {
+            let (now, object) = (intent(version), version.object.clone().unwrap_or_default());
+            let fresh = object["status"]["observedGeneration"] == object["metadata"]["generation"]
+                && object["metadata"]["deletionTimestamp"].is_null();
+            if !now.is_null() && now != last && !fresh {
+                found.push("I14: an intent was recorded over a change that the pass had not seen".into());
+            }
+            last = now;
+        }
+        for (index, shot) in self.shots.iter().enumerate().skip(1).filter(|it| it.1.by.is_some()) {
+            let (None, Some(after)) = (self.target(index - 1), self.target(index)) else { continue };
+            let made = self.thumbprint(after);
+            let is_it = |it: &Version| {
+                it.cloud <= index
+                    && intent(it)["contentHash"].as_str().is_some_and(|it| it.eq_ignore_ascii_case(&made))
+            };
+            if !self.versions.iter().any(is_it) {
+                found.push(format!("I2: {:?} created what no intent had announced", shot.by));
+            }
         }
     }
 

@@ -56,6 +56,9 @@ pub const KUBE: &[KubeFault] = &[
 
 const POINTS: [Point; 3] = [Point::BeforeSend, Point::Unanswered, Point::Answered];
 
+/// How many calls of a story's beginning are spoiled: a token, a read, a write, a read.
+const EARLY: usize = 4;
+
 /// What somebody else may do amid a run.
 const MEANWHILE: [fn() -> Act; 6] = [
     || Act::Delete,
@@ -88,5 +91,15 @@ pub fn spoiled(clean: &Case, told: &Told) -> Vec<Case> {
         let acts = if clean.scenario.slow { &MEANWHILE[..2] } else { &MEANWHILE[..] };
         faults.extend(acts.iter().map(|it| Fault { at, what: What::Meanwhile(it()) }));
     }
-    faults.into_iter().map(|it| Case { faults: vec![it], ..clean.clone() }).collect()
+    let spoiled = faults.into_iter().map(|it| Case { faults: vec![it], ..clean.clone() });
+    spoiled.chain(early(clean)).collect()
+}
+
+/// What is still on its way, or was never answered, when the story goes on.
+fn early(clean: &Case) -> Vec<Case> {
+    let kinds =
+        [CloudFault::Late(3), CloudFault::Late(9), CloudFault::TimeoutAfter, CloudFault::StatusAfter(500)];
+    let calls = if clean.scenario.first.is_some() { EARLY } else { 0 };
+    let faults = (1..=calls).flat_map(|at| kinds.map(|it| Fault { at, what: What::Cloud(it) }));
+    faults.map(|it| Case { early: vec![it], ..clean.clone() }).collect()
 }

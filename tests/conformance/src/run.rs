@@ -124,13 +124,18 @@ impl Run {
 
     /// Passes until the end is reached and nothing is on its way any more. Gives the calls that it took to get there.
     pub async fn settle(&mut self, wanted: impl Fn(&Self) -> bool) -> Result<usize, String> {
+        self.reach(wanted, false).await
+    }
+
+    /// The same; `at_once` does not wait for what is on its way.
+    pub async fn reach(&mut self, wanted: impl Fn(&Self) -> bool, at_once: bool) -> Result<usize, String> {
         let limit = Instant::now() + LONGEST;
         let mut reached = None;
         loop {
             let due = self.pass().await;
             if wanted(self) {
                 reached.get_or_insert_with(|| self.chaos.counts().cloud);
-                if self.chaos.pending() == 0 && !self.is_dead() {
+                if (at_once || self.chaos.pending() == 0) && !self.is_dead() {
                     return Ok(reached.unwrap_or_default());
                 }
             }

@@ -16,7 +16,7 @@ fn directed() {
     let only = std::env::var("CONFORMANCE_ONLY").ok();
     let of_kind = |(kind, fixture): (_, &'static dyn certferry_conformance::fixture::Fixture)| {
         let stories = fixture.scenarios().into_iter();
-        stories.map(move |scenario| Case { kind, fixture, scenario, faults: vec![] })
+        stories.map(move |scenario| Case { kind, fixture, scenario, early: vec![], faults: vec![] })
     };
     let clean: Vec<_> = kinds().into_iter().flat_map(of_kind).collect();
     let runs = play(&clean, |bench, case| Box::pin(case.play(bench)));
