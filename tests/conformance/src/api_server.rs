@@ -21,6 +21,8 @@ pub enum Cause {
     Patch,
     /// The operator, of the status.
     Status,
+    /// Nobody: the operator read it.
+    Read,
 }
 
 /// A version of an object.
@@ -127,7 +129,7 @@ impl ApiServer {
 
     /// How many versions the operator made.
     pub fn writes(&self) -> usize {
-        self.lock().history.iter().filter(|it| it.cause != Cause::User).count()
+        self.lock().history.iter().filter(|it| matches!(it.cause, Cause::Patch | Cause::Status)).count()
     }
 
     fn put(&self, store: &mut Store, path: &Path, mut object: Value, cause: Cause) -> Value {
@@ -207,7 +209,10 @@ impl ApiServer {
         let missing = || (404, "NotFound", format!("{} \"{}\" not found", path.plural, path.name));
         let old = store.objects.get(&path.object()).cloned().ok_or_else(missing)?;
         match (method.as_str(), path.sub.as_str(), request.content_type.as_str()) {
-            ("GET", "", _) => Ok((200, old)),
+            ("GET", "", _) => {
+                self.keep(&mut store, path, Some(old.clone()), Cause::Read);
+                Ok((200, old))
+            }
             ("PATCH", "", "application/json-patch+json") => {
                 let mut new = patch::json(&old, &request.body)?;
                 new["status"] = old["status"].clone(); // the main resource takes no status

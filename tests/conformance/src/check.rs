@@ -21,6 +21,7 @@ pub fn check(run: &World) -> Result<(), String> {
     history.writes(&mut found);
     history.records(&mut found);
     history.intents(&mut found);
+    history.views(&mut found);
     history.honesty(&mut found);
     history.secrets(&run.server.events(), &mut found);
     history.end(&mut found);
@@ -32,15 +33,20 @@ struct History {
     shots: Vec<crate::wire::Shot>,
     /// Of the resource.
     versions: Vec<Version>,
+    /// Those that the operator has seen, in the order in which it saw them.
+    seen: Vec<Version>,
     sources: Vec<(usize, Which)>,
 }
 
 impl History {
     fn of(run: &World) -> Self {
+        let all = run.server.history().into_iter().filter(|it| it.path == run.path);
+        let versions = all.clone().filter(|it| it.cause != Cause::Read).collect();
         Self {
+            seen: all.filter(|it| it.cause != Cause::User).collect(),
             fixture: run.fixture,
             shots: run.cloud.shots(),
-            versions: run.server.history().into_iter().filter(|it| it.path == run.path).collect(),
+            versions,
             sources: run.sources(),
         }
     }
@@ -163,6 +169,23 @@ impl History {
             };
             if !self.versions.iter().any(is_it) {
                 found.push(format!("I2: {:?} created what no intent had announced", shot.by));
+            }
+        }
+    }
+
+    /// I4: nothing is uploaded for a resource that was last seen to be deleted, nor by one that was seen to only look.
+    fn views(&self, found: &mut Vec<String>) {
+        for (index, shot) in self.shots.iter().enumerate() {
+            let Some(call) = shot.by.as_ref().filter(|it| !it.late) else { continue };
+            let view = self.seen.iter().rev().find(|it| it.cloud <= index).and_then(|it| it.object.as_ref());
+            let Some(view) = view else { continue };
+            let deleted = !view["metadata"]["deletionTimestamp"].is_null();
+            let looks = matches!(view["spec"]["managementPolicy"].as_str(), Some("Observe" | "Suspend"));
+            if (deleted && call.method != Method::DELETE) || looks {
+                found.push(format!(
+                    "I4: {} although the resource was seen not to want it any more",
+                    call.method
+                ));
             }
         }
     }

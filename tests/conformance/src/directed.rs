@@ -56,6 +56,9 @@ pub const KUBE: &[KubeFault] = &[
 
 const POINTS: [Point; 3] = [Point::BeforeSend, Point::Unanswered, Point::Answered];
 
+/// How many calls after a write that is on its way are spoiled too.
+const AFTER: usize = 3;
+
 /// How many calls of a story's beginning are spoiled: a token, a read, a write, a read.
 const EARLY: usize = 4;
 
@@ -92,7 +95,27 @@ pub fn spoiled(clean: &Case, told: &Told) -> Vec<Case> {
         faults.extend(acts.iter().map(|it| Fault { at, what: What::Meanwhile(it()) }));
     }
     let spoiled = faults.into_iter().map(|it| Case { faults: vec![it], ..clean.clone() });
-    spoiled.chain(early(clean)).collect()
+    spoiled.chain(early(clean)).chain(late(clean, told)).collect()
+}
+
+/// A write is still on its way when the user deletes the resource, or when the operator dies.
+fn late(clean: &Case, told: &Told) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let writes = told
+        .log
+        .iter()
+        .enumerate()
+        .filter(|(_, it)| it.contains(" cloud ") && it.contains("/subscriptions/"));
+    for (index, _) in writes.filter(|it| !it.1.contains(" GET ") && !clean.scenario.slow) {
+        let cloud = told.log[..=index].iter().filter(|it| it.contains(" cloud ")).count();
+        let write = Fault { at: cloud, what: What::Cloud(CloudFault::Late(9)) };
+        for at in index + 2..index + 2 + AFTER {
+            for what in [What::Meanwhile(Act::Delete), What::Crash(Point::BeforeSend)] {
+                cases.push(Case { faults: vec![write.clone(), Fault { at, what }], ..clean.clone() });
+            }
+        }
+    }
+    cases
 }
 
 /// What is still on its way, or was never answered, when the story goes on.

@@ -31,6 +31,8 @@ pub struct Call {
     pub method: Method,
     /// Its path.
     pub path: String,
+    /// Whether it took effect long after it was made.
+    pub late: bool,
 }
 
 /// The cloud as it was, and what brought it there.
@@ -110,6 +112,10 @@ impl Cloud {
     }
 
     async fn carry(&self, plan: &Plan) -> Result<Answer, HttpError> {
+        self.take(plan, false).await
+    }
+
+    async fn take(&self, plan: &Plan, late: bool) -> Result<Answer, HttpError> {
         let mut request = Request::new(plan.body.as_ref().map(|it| it.to_vec()).unwrap_or_default());
         (*request.method_mut(), *request.headers_mut()) = (plan.method.clone(), plan.headers.clone());
         *request.uri_mut() = plan.url.as_str().parse().map_err(|_| HttpError::Cut)?;
@@ -117,7 +123,7 @@ impl Cloud {
         request.headers_mut().insert("host", HeaderValue::from_str(host).map_err(|_| HttpError::Cut)?);
         let answered = self.emulator.call(request).await.map_err(|_| HttpError::Cut)?;
         if changes(plan) {
-            let call = Call { method: plan.method.clone(), path: plan.url.path().to_owned() };
+            let call = Call { method: plan.method.clone(), path: plan.url.path().to_owned(), late };
             self.shoot(Some(call)).await;
         }
         let (parts, body) = answered.into_parts();
@@ -130,7 +136,7 @@ impl Cloud {
         cloud.chaos.late(false);
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_secs(60 * minutes)).await;
-            let _ = cloud.carry(&plan).await; // nobody waits for the answer any more
+            let _ = cloud.take(&plan, true).await; // nobody waits for the answer any more
             cloud.chaos.late(true);
         });
     }
