@@ -160,6 +160,10 @@ pub struct CertificateStatus {
     /// A write that was about to be made when this was recorded; it tells a later pass that the result is ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<Intent>,
+    /// Until then a write that got no answer and was repeated may still take effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "time_schema")]
+    pub late_writes_until: Option<Timestamp>,
     /// The code that waits for a certificate signed with a key that is kept offline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification_code: Option<IssuedCode>,

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::api::certificate::{CertificateResource, DeletionPolicy, ManagementPolicy, Origin};
+use crate::api::certificate::{
+    CertificateResource, CertificateStatus, DeletionPolicy, ManagementPolicy, Origin,
+};
 
 /// What has to happen before a resource that is being deleted may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,10 +34,15 @@ pub fn removal<R: CertificateResource>(root: &R) -> Removal {
 /// How long a write whose answer was lost may still take effect.
 const LATE: SignedDuration = SignedDuration::from_mins(10);
 
-/// The time until nothing can come any more of a write that was recorded and never seen to have taken effect.
-pub fn until_intent_is_void<R: CertificateResource>(root: &R, now: Timestamp) -> Option<Duration> {
-    let intent = root.status()?.intent.as_ref()?;
-    let left = intent.start_time.checked_add(LATE).ok()?.duration_since(now);
+/// When nothing can come any more of the writes that were recorded and never seen to have taken effect.
+pub fn last_late_write(status: &CertificateStatus) -> Option<Timestamp> {
+    let intended = status.intent.as_ref().and_then(|it| it.start_time.checked_add(LATE).ok());
+    intended.max(status.late_writes_until)
+}
+
+/// The time until then.
+pub fn until_no_late_write<R: CertificateResource>(root: &R, now: Timestamp) -> Option<Duration> {
+    let left = last_late_write(root.status()?)?.duration_since(now);
     Duration::try_from(left).ok().filter(|it| !it.is_zero())
 }
 
@@ -52,7 +59,7 @@ pub fn deletes<R: CertificateResource>(root: &R) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::certificate::{CertificateStatus, Remote};
+    use crate::api::certificate::Remote;
     use crate::api::iot_hub::IotHubCertificate;
 
     fn root(deletion: Option<&str>, management: Option<&str>, origin: Option<Origin>) -> IotHubCertificate {
@@ -76,18 +83,21 @@ mod tests {
     }
 
     #[test]
-    fn an_unanswered_upload_is_waited_for() {
+    fn an_unanswered_upload_is_waited_for_even_after_it_was_repeated() {
         let mut root = root(None, None, None);
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        assert_eq!(until_intent_is_void(&root, at("2026-01-01T00:00:00Z")), None);
+        let minutes =
+            |root: &IotHubCertificate, now| until_no_late_write(root, at(now)).map(|it| it.as_secs() / 60);
+        assert_eq!(minutes(&root, "2026-01-01T00:00:00Z"), None);
         let intent = serde_json::json!({
             "step": "Create", "contentHash": "AA", "startTime": "2026-01-01T00:00:00Z",
         });
         root.status.as_mut().unwrap().intent = Some(serde_json::from_value(intent).unwrap());
-        let minutes = |now| until_intent_is_void(&root, at(now)).map(|it| it.as_secs() / 60);
-        assert_eq!(minutes("2026-01-01T00:00:00Z"), Some(10));
-        assert_eq!(minutes("2026-01-01T00:09:00Z"), Some(1));
-        assert_eq!(minutes("2026-01-01T00:10:00Z"), None);
+        assert_eq!(minutes(&root, "2026-01-01T00:00:00Z"), Some(10));
+        assert_eq!(minutes(&root, "2026-01-01T00:09:00Z"), Some(1));
+        assert_eq!(minutes(&root, "2026-01-01T00:10:00Z"), None);
+        root.status.as_mut().unwrap().late_writes_until = Some(at("2026-01-01T00:15:00Z"));
+        assert_eq!(minutes(&root, "2026-01-01T00:10:00Z"), Some(5));
     }
 
     #[test]

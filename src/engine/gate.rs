@@ -96,6 +96,7 @@ fn with_intent<R: CertificateResource>(
     let (step, content_hash) = (step.name().to_owned(), step.content_hash());
     status.verification_code = None; // a code is used once
     let term = Some(engine.term.name().to_owned());
+    status.late_writes_until = deletion::last_late_write(&old).filter(|until| *until > around.now);
     status.intent = Some(Intent { step, content_hash, term, start_time: around.now });
     status
 }

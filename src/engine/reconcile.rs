@@ -239,7 +239,7 @@ impl<P: Provider> Pass<'_, P> {
         };
         let outcome = match connected {
             Ok(provider) => match self.converge(&provider, root, &Goal::Absent).await {
-                End::Settled(_) => match deletion::until_intent_is_void(root, self.context.engine.clock.now())
+                End::Settled(_) => match deletion::until_no_late_write(root, self.context.engine.clock.now())
                 {
                     None => return self.release(root).await,
                     Some(wait) => Outcome::Working {

@@ -9,9 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Facts;
 use super::backoff;
-use super::converge::Setback;
+use super::converge::{Attempt, Setback};
 use crate::api::account::AccountStatus;
-use crate::api::certificate::{CertificateStatus, Refusal};
+use crate::api::certificate::{CertificateStatus, Intent, Refusal};
 use crate::api::condition::{self, Condition, ConditionStatus, ConditionType};
 use crate::api::reason::{Class, Reason};
 
@@ -94,6 +94,9 @@ pub struct Report {
 pub fn report(old: &CertificateStatus, outcome: &Outcome, around: &Circumstances) -> Report {
     let verdict = verdict(&old.conditions, outcome, around);
     let mut status = old.clone();
+    if let Outcome::Failed(setback) = outcome {
+        status.intent = status.intent.filter(|intent| !refuses(setback, intent));
+    }
     match outcome {
         Outcome::Settled(facts) => {
             record(&mut status, facts, around);
@@ -136,6 +139,13 @@ pub fn report(old: &CertificateStatus, outcome: &Outcome, around: &Circumstances
     Report { status, requeue }
 }
 
+/// Whether the service answered that it will not make this write: then nothing comes of it later.
+fn refuses(setback: &Setback, intent: &Intent) -> bool {
+    let written = |it: &Attempt| it.name == intent.step && it.content_hash == intent.content_hash;
+    matches!(setback.reason.class(), Class::User | Class::Grant)
+        && setback.attempt.as_ref().is_some_and(written)
+}
+
 /// What is known of the remote object. What was about to be written is settled by that.
 fn record(status: &mut CertificateStatus, facts: &Facts, around: &Circumstances) {
     let Facts { remote, certificate, verified: _, verification_code } = facts;
@@ -143,7 +153,10 @@ fn record(status: &mut CertificateStatus, facts: &Facts, around: &Circumstances)
     status.remote = Some(remote.clone());
     status.renewal_time = Some(renewal_time(facts, around));
     status.verification_code.clone_from(verification_code);
-    status.intent = None;
+    if status.intent.take().is_some() {
+        // With this write of the status, not by one of its own: its passing is no news.
+        status.late_writes_until = status.late_writes_until.filter(|until| *until > around.now);
+    }
 }
 
 /// The same table for accounts, which have no remote object: Ready alone, Reconciling and Stalled.

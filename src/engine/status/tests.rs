@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::api::certificate::{CertificateSummary, IssuedCode, Origin, Remote};
-use crate::engine::converge::Attempt;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -167,6 +166,37 @@ fn a_refused_step_is_remembered_until_the_service_holds_what_is_wanted() {
     assert_eq!(status.refused.as_ref().unwrap().content_hash, "AA");
     let healed = report(&status, &Outcome::Settled(facts()), &around("2026-06-01T00:01:00Z")).status;
     assert_eq!(healed.refused, None);
+}
+
+#[test]
+fn only_a_refusal_of_that_very_write_settles_what_was_about_to_be_written() {
+    let intent = Intent {
+        step: "Create".into(),
+        content_hash: "AA".into(),
+        term: None,
+        start_time: at("2026-06-01T00:00:00Z"),
+    };
+    let old = CertificateStatus { intent: Some(intent), ..CertificateStatus::default() };
+    for (reason, name, settled) in [
+        (Reason::UploadRefused, "Create", true),
+        (Reason::AccessDenied, "Create", true),
+        (Reason::ProofRejected, "Verify", false),
+        (Reason::TimedOut, "Create", false),
+        (Reason::CloudUnavailable, "Create", false),
+    ] {
+        let attempt = Attempt { progress: Reason::Creating, name, content_hash: "AA".into() };
+        let setback = Setback { behind: true, attempt: Some(attempt), ..Setback::new(reason, "it failed") };
+        let status = report(&old, &Outcome::Failed(setback), &around("2026-06-01T00:00:00Z")).status;
+        assert_eq!(status.intent.is_none(), settled, "{reason}");
+    }
+}
+
+#[test]
+fn that_a_late_write_cannot_come_any_more_is_no_news() {
+    let until = Some(at("2026-06-01T00:10:00Z"));
+    let old = CertificateStatus { late_writes_until: until, ..settled("2026-06-01T00:00:00Z") };
+    let later = report(&old, &Outcome::Settled(facts()), &around("2026-06-01T01:00:00Z")).status;
+    assert_eq!(later, old);
 }
 
 #[test]
