@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::NamespaceResourceScope;
 use kube::{KubeSchema, Resource};
 use schemars::JsonSchema;
@@ -54,7 +54,8 @@ pub struct CommonSpec {
     #[x_kube(validation = Rule::new("duration(self) >= duration('1m') && duration(self) <= duration('24h')")
         .message("`resyncInterval` must be at least '1m' and at most '24h'"))]
     pub resync_interval: Option<String>,
-    /// How long before its expiry a certificate is reported as `Expiring`; `720h` unless set, at most 87600h.
+    /// How long before its expiry a certificate is renewed, where the operator renews it, or reported as `Expiring`; from
+    /// 1m to 87600h. Unless set it is `720h`, or the last third of the validity where that is shorter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "duration_schema")]
     #[x_kube(validation = Rule::new("duration(self) >= duration('1m') && duration(self) <= duration('87600h')")
@@ -68,9 +69,23 @@ impl CommonSpec {
         parse_duration("spec.resyncInterval", self.resync_interval.as_deref().unwrap_or("1h"))
     }
 
-    /// How long before expiry the certificate counts as expiring.
-    pub fn renew_before(&self) -> Result<Duration, Invalid> {
-        parse_duration("spec.renewBefore", self.renew_before.as_deref().unwrap_or("720h"))
+    /// How long before expiry the certificate is to be renewed.
+    pub fn renew_before(&self) -> Result<RenewBefore, Invalid> {
+        let text = self.renew_before.as_deref();
+        Ok(RenewBefore(text.map(|it| parse_duration("spec.renewBefore", it)).transpose()?))
+    }
+}
+
+/// How long before expiry a certificate is to be renewed; what is usual unless set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RenewBefore(Option<Duration>);
+
+impl RenewBefore {
+    /// When a certificate of this validity is to be renewed; never before it is valid.
+    pub fn of(self, not_before: Timestamp, not_after: Timestamp) -> Timestamp {
+        let before = self.0.map(|it| SignedDuration::try_from(it).unwrap_or(SignedDuration::MAX));
+        let usual = || (not_after.duration_since(not_before) / 3).min(SignedDuration::from_hours(720));
+        not_after.checked_sub(before.unwrap_or_else(usual)).unwrap_or(Timestamp::MIN).max(not_before)
     }
 }
 
@@ -132,6 +147,8 @@ pub enum DeletionPolicy {
     Retain,
     /// It is deleted.
     Delete,
+    /// It is deleted for good where the service would keep it recoverable: key vaults alone.
+    Purge,
 }
 
 /// What was found, what was done, and what is recorded for the next pass.
@@ -167,6 +184,13 @@ pub struct CertificateStatus {
     /// The code that waits for a certificate signed with a key that is kept offline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification_code: Option<IssuedCode>,
+    /// What the service is at work on, where that takes longer than a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<Operation>,
+    /// The request (PKCS#10, PEM) that waits for somebody's signature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16384))]
+    pub signing_request: Option<String>,
     /// The write that would be made if `managementPolicy` were `Enforce`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
@@ -211,6 +235,10 @@ pub struct Remote {
     /// The service's id of it.
     #[schemars(length(max = 1024))]
     pub id: String,
+    /// The version of it that is ours, where the service keeps several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub version: Option<String>,
     /// The entity tag of its last known state, where the service has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
@@ -243,6 +271,21 @@ pub struct Intent {
     #[schemars(length(max = 320))]
     pub term: Option<String>,
     /// When it was recorded.
+    #[schemars(schema_with = "time_schema")]
+    pub start_time: Timestamp,
+}
+
+/// Work of the service that goes on by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Operation {
+    /// The service's id of it.
+    #[schemars(length(max = 128))]
+    pub id: String,
+    /// What it is to make, as in the intent.
+    #[schemars(length(max = 128))]
+    pub content_hash: String,
+    /// When it was first seen.
     #[schemars(schema_with = "time_schema")]
     pub start_time: Timestamp,
 }

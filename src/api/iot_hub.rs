@@ -32,6 +32,8 @@ use super::source::{KeyRef, Source};
 #[x_kube(
     validation = Rule::new("has(self.certificateName) == has(oldSelf.certificateName) && (!has(self.certificateName) || self.certificateName == oldSelf.certificateName)")
         .message("`certificateName` must not change: create a new object and delete this one").field_path(".certificateName").reason(Reason::FieldValueForbidden),
+    validation = Rule::new("!has(self.deletionPolicy) || self.deletionPolicy != 'Purge'")
+        .message("`deletionPolicy` 'Purge' is for key vaults: a hub keeps nothing of what is deleted").field_path(".deletionPolicy").reason(Reason::FieldValueInvalid),
     validation = Rule::new("!has(self.verification) || !has(self.verification.attested) || (has(self.apiVersion) && self.apiVersion == '2023-06-30')")
         .message("`verification.attested` needs `apiVersion` '2023-06-30'").field_path(".verification").reason(Reason::FieldValueInvalid),
     validation = Rule::new("!has(self.verification) || !has(self.verification.proofOfPossession) || has(self.source.secretRef) || has(self.source.pkcs12SecretRef) || has(self.verification.proofOfPossession.privateKeySecretRef) || has(self.verification.proofOfPossession.signedCertificateSecretRef)")

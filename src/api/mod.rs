@@ -7,6 +7,8 @@ pub mod certificate;
 pub mod condition;
 pub mod crd;
 pub mod iot_hub;
+pub mod key_vault;
+pub mod key_vault_policy;
 pub mod reason;
 pub mod source;
 

@@ -24,6 +24,12 @@ pub enum Reason {
     Verifying,
     /// The certificate is being removed from the service.
     Deleting,
+    /// A deleted certificate under the wanted name is being recovered.
+    Recovering,
+    /// The service is at work on the certificate and tells when it is done.
+    OperationInProgress,
+    /// The service's request for a certificate waits to be signed.
+    AwaitingSignature,
     /// The certificate's validity has not begun.
     CertificateNotYetValid,
     /// The service asked for fewer requests.
@@ -56,12 +62,18 @@ pub enum Reason {
     ProofRejected,
     /// The service refused the upload.
     UploadRefused,
+    /// The issuer did not issue the certificate.
+    IssuanceFailed,
+    /// The private key is to be exported, and the service does not give it away.
+    KeyNotExportable,
     /// The spec cannot be carried out as it is written.
     SpecInvalid,
     /// The spec asks for something that this version does not do yet.
     NotSupported,
     /// The operator may not read Secrets or ConfigMaps in this namespace.
     SourcesNotGranted,
+    /// The operator may not write Secrets, or ask cert-manager, in this namespace.
+    OutputsNotGranted,
     /// The account that is named does not exist.
     AccountNotFound,
     /// The account does not serve this namespace or this target.
@@ -86,6 +98,10 @@ pub enum Reason {
     NameConflict,
     /// The service differs from the spec, and the operator only looks (`managementPolicy: Observe`).
     DriftDetected,
+    /// The wanted name belongs to a deleted certificate that can be recovered.
+    RemoteSoftDeleted,
+    /// The service does not get done with what it is at work on.
+    OperationStuck,
     /// It cannot be settled whether a create took effect.
     CreateOutcomeUnknown,
     /// The service did not come to the wanted state however often it was asked.
@@ -124,13 +140,21 @@ impl Reason {
         match self {
             Ready | Observed | Expiring => Class::Fine,
             Suspended => Class::Suspended,
-            Pending | Creating | Updating | Verifying | Deleting | CertificateNotYetValid => Class::Working,
+            Pending
+            | Creating
+            | Updating
+            | Verifying
+            | Deleting
+            | Recovering
+            | OperationInProgress
+            | AwaitingSignature
+            | CertificateNotYetValid => Class::Working,
             Throttled | CloudUnavailable | TimedOut | ConcurrentWrite | TargetBusy => Class::Transient,
-            SecretNotFound | SecretKeyMissing | ReferenceNotFound | AccountNotFound | SourcesNotGranted => {
-                Class::Missing
-            }
+            SecretNotFound | SecretKeyMissing | ReferenceNotFound | AccountNotFound | SourcesNotGranted
+            | OutputsNotGranted => Class::Missing,
             CertificateMalformed | PrivateKeyUnusable | KeyMismatch | CertificateExpired
-            | CertificateNotCA | ProofRejected | UploadRefused | SpecInvalid | NotSupported => Class::User,
+            | CertificateNotCA | ProofRejected | UploadRefused | IssuanceFailed | KeyNotExportable
+            | SpecInvalid | NotSupported => Class::User,
             AccountNotAllowed
             | AuthenticationFailed
             | AccessDenied
@@ -139,8 +163,8 @@ impl Reason {
             | TargetNotFound
             | ProviderNotRegistered
             | EndpointMisconfigured => Class::Grant,
-            NotOwned | NameConflict | DriftDetected | CreateOutcomeUnknown | Diverged | DeletionBlocked
-            | DeleteBrake => Class::Conflict,
+            NotOwned | NameConflict | DriftDetected | RemoteSoftDeleted | OperationStuck
+            | CreateOutcomeUnknown | Diverged | DeletionBlocked | DeleteBrake => Class::Conflict,
         }
     }
 }

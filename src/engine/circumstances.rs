@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Engine;
 use super::dependents::RootKey;
 use super::status::{Circumstances, Outcome};
-use crate::api::certificate::{CertificateResource, ManagementPolicy};
+use crate::api::certificate::{CertificateResource, ManagementPolicy, RenewBefore};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -19,7 +19,7 @@ impl Engine {
     ) -> Circumstances {
         let common = root.common();
         let resync_interval = common.resync_interval().unwrap_or(HOUR);
-        let renew_before = common.renew_before().unwrap_or(HOUR * 720);
+        let renew_before = common.renew_before().unwrap_or_default();
         let generation = root.meta().generation.unwrap_or_default();
         let observing = common.management_policy == Some(ManagementPolicy::Observe);
         Circumstances {
@@ -42,7 +42,7 @@ impl Engine {
             generation,
             now: self.clock.now(),
             resync_interval,
-            renew_before: Duration::ZERO,
+            renew_before: RenewBefore::default(),
             observing: false,
             failures,
             unread_for,

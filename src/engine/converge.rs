@@ -16,8 +16,21 @@ const MAX_STEPS: usize = 8;
 pub enum End<O> {
     /// A read shows the goal reached.
     Settled(O),
-    /// The service is at work; look again after that time.
-    Wait(Duration),
+    /// The service, or somebody beside it, is at work.
+    Waiting {
+        /// What a read showed.
+        observed: O,
+        /// The reason for the condition.
+        reason: Reason,
+        /// What is waited for.
+        message: String,
+        /// When to look again.
+        wait: Duration,
+        /// Whether what stands there serves meanwhile.
+        serves: bool,
+    },
+    /// A call was refused that the goal can go without.
+    Waived(Setback),
     /// It cannot go on as things are, or a call failed.
     Failed(Setback),
     /// The resource changed meanwhile; start over with a fresh one.
@@ -58,7 +71,7 @@ impl From<CloudError> for Setback {
     fn from(CloudError { reason, message, then }: CloudError) -> Self {
         let after = match then {
             Then::Retry { after } => after,
-            Then::Reread { .. } => None,
+            Then::Reread { .. } | Then::Waive => None,
         };
         Self { after, ..Self::new(reason, message) }
     }
@@ -73,6 +86,8 @@ pub struct Attempt {
     pub name: &'static str,
     /// Its content.
     pub content_hash: String,
+    /// Whether the service answered that it did not make it: then nothing comes of it later.
+    pub refused: bool,
 }
 
 /// What has to hold before a call that changes the service may be made.
@@ -112,7 +127,7 @@ pub async fn converge<P: Provider>(
         // What a call's own answer showed serves for the next call; that the goal is reached is believed of a read.
         let (observed, from_read) = match answered.take() {
             Some(observed) => (observed, false),
-            None => match provider.observe(root, Freshness::Live).await {
+            None => match provider.observe(root, goal, Freshness::Live).await {
                 Ok(observed) => (observed, true),
                 Err(error) => return End::Failed(Setback::from(error).seen(behind, None)),
             },
@@ -120,7 +135,10 @@ pub async fn converge<P: Provider>(
         let step = match P::next(goal, &observed) {
             Next::Done if from_read => return End::Settled(observed),
             Next::Done => continue,
-            Next::Wait(time) => return End::Wait(time),
+            Next::Wait { .. } if !from_read => continue,
+            Next::Wait { reason, message, wait, serves } => {
+                return End::Waiting { observed, reason, message, wait, serves };
+            }
             Next::Await { reason, message } => {
                 let facts = facts::<P>(goal, &observed).map(Box::new);
                 return End::Failed(Setback { behind: true, facts, ..Setback::new(reason, message) });
@@ -131,8 +149,12 @@ pub async fn converge<P: Provider>(
             Next::Step(step) => step,
         };
         behind = true;
-        let attempt =
-            Attempt { progress: step.progress(), name: step.name(), content_hash: step.content_hash() };
+        let mut attempt = Attempt {
+            progress: step.progress(),
+            name: step.name(),
+            content_hash: step.content_hash(),
+            refused: false,
+        };
         match gate.open(root, &step).await {
             Ok(()) => {}
             Err(Closed::Outdated) => return End::Outdated,
@@ -148,7 +170,9 @@ pub async fn converge<P: Provider>(
                 let so_far = rereads.entry(error.reason).or_default();
                 match error.then {
                     Then::Reread { tries } if *so_far < tries => *so_far += 1,
+                    Then::Waive => return End::Waived(error.into()),
                     Then::Reread { .. } | Then::Retry { .. } => {
+                        attempt.refused = matches!(error.then, Then::Retry { .. });
                         return End::Failed(Setback::from(error).seen(behind, Some(attempt)));
                     }
                 }

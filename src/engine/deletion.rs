@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::api::certificate::{
-    CertificateResource, CertificateStatus, DeletionPolicy, ManagementPolicy, Origin,
-};
+use crate::api::certificate::{CertificateResource, DeletionPolicy, ManagementPolicy, Origin};
 
 /// What has to happen before a resource that is being deleted may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,14 +33,17 @@ pub fn removal<R: CertificateResource>(root: &R) -> Removal {
 const LATE: SignedDuration = SignedDuration::from_mins(10);
 
 /// When nothing can come any more of the writes that were recorded and never seen to have taken effect.
-pub fn last_late_write(status: &CertificateStatus) -> Option<Timestamp> {
-    let intended = status.intent.as_ref().and_then(|it| it.start_time.checked_add(LATE).ok());
+pub fn last_late_write<R: CertificateResource>(root: &R) -> Option<Timestamp> {
+    let status = root.status()?;
+    let removal = root.meta().deletion_timestamp.as_ref().map_or(Timestamp::MAX, |it| it.0);
+    let creating = status.intent.as_ref().filter(|it| it.start_time < removal); // one of later is for the removal itself
+    let intended = creating.and_then(|it| it.start_time.checked_add(LATE).ok());
     intended.max(status.late_writes_until)
 }
 
 /// The time until then.
 pub fn until_no_late_write<R: CertificateResource>(root: &R, now: Timestamp) -> Option<Duration> {
-    let left = last_late_write(root.status()?)?.duration_since(now);
+    let left = last_late_write(root)?.duration_since(now);
     Duration::try_from(left).ok().filter(|it| !it.is_zero())
 }
 
@@ -51,7 +52,7 @@ pub fn deletes<R: CertificateResource>(root: &R) -> bool {
     let origin = root.status().and_then(|it| it.remote.as_ref()).map(|it| it.origin);
     match root.common().deletion_policy {
         Some(DeletionPolicy::Retain) => false,
-        Some(DeletionPolicy::Delete) => true,
+        Some(DeletionPolicy::Delete | DeletionPolicy::Purge) => true,
         None => origin != Some(Origin::Adopted),
     }
 }
@@ -59,7 +60,7 @@ pub fn deletes<R: CertificateResource>(root: &R) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::certificate::Remote;
+    use crate::api::certificate::{CertificateStatus, Remote};
     use crate::api::iot_hub::IotHubCertificate;
 
     fn root(deletion: Option<&str>, management: Option<&str>, origin: Option<Origin>) -> IotHubCertificate {
@@ -77,7 +78,7 @@ mod tests {
             }
         }
         let mut root: IotHubCertificate = serde_json::from_value(manifest).unwrap();
-        let remote = origin.map(|origin| Remote { id: "/hub/ca".into(), etag: None, origin });
+        let remote = origin.map(|origin| Remote { id: "/hub/ca".into(), version: None, etag: None, origin });
         root.status = Some(CertificateStatus { remote, ..CertificateStatus::default() });
         root
     }

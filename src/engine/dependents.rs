@@ -119,7 +119,9 @@ impl Index {
             ReferenceKind::CloudAccount => "CloudAccount",
             ReferenceKind::ClusterCloudAccount => "ClusterCloudAccount",
             ReferenceKind::Secret | ReferenceKind::ConfigMap => return,
-            ReferenceKind::ServiceAccount | ReferenceKind::Namespace => return,
+            ReferenceKind::ServiceAccount | ReferenceKind::Namespace | ReferenceKind::CertificateRequest => {
+                return;
+            }
         };
         self.wake(RootKey { kind, namespace: key.namespace.clone(), name: key.name.clone() });
     }

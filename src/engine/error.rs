@@ -25,6 +25,8 @@ pub enum Then {
         /// How often in a row within one pass; after that the reason stands.
         tries: u8,
     },
+    /// Go on without it: the call was more than is needed. A deletion tells it as a warning and ends.
+    Waive,
     /// Retry as the reason's class says, not before the service's own `Retry-After`.
     Retry {
         /// How long the service asked to be left alone.
@@ -49,6 +51,13 @@ impl CloudError {
     #[must_use]
     pub fn reread(mut self) -> Self {
         self.then = Then::Reread { tries: 3 };
+        self
+    }
+
+    /// The same, as something that the resource can go without.
+    #[must_use]
+    pub fn waived(mut self) -> Self {
+        self.then = Then::Waive;
         self
     }
 

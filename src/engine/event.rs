@@ -50,6 +50,20 @@ impl Events {
         }
     }
 
+    /// Tells what no condition tells, because the object is about to go.
+    pub async fn warn<K: Resource<DynamicType = ()>>(&self, root: &K, reason: Reason, message: &str) {
+        let event = Event {
+            type_: EventType::Warning,
+            reason: reason.to_string(),
+            note: Some(clip(message)),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        if let Err(error) = self.recorder.publish(&event, &root.object_ref(&())).await {
+            tracing::warn!(%error, %reason, message, "an event was not taken");
+        }
+    }
+
     fn is_due(&self, what: (String, String)) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.retain(|_, at| at.elapsed() < QUIET);

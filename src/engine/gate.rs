@@ -43,7 +43,7 @@ impl<P: Provider> Gate<P> for Recording<'_, P::Root> {
         if !deleting && deletion::deletes(root) && !write::has_finalizer(root) {
             write::add_finalizer(self.api, root).await.map_err(closed)?;
         }
-        if !deleting && step.needs_intent() {
+        if step.needs_intent() {
             let status = with_intent(self.engine, self.key, root, step);
             let fence = root.resource_version();
             write::status(self.api, root, &status, fence.as_deref()).await.map_err(closed)?;
@@ -90,13 +90,19 @@ fn with_intent<R: CertificateResource>(
 ) -> CertificateStatus {
     let old = root.status().cloned().unwrap_or_default();
     let message = format!("{}: the service is being written", step.name());
-    let outcome = Outcome::Working { reason: step.progress(), message, wait: Duration::ZERO };
+    let outcome = Outcome::Working {
+        reason: step.progress(),
+        message,
+        wait: Duration::ZERO,
+        serves: step.serves(),
+        facts: None,
+    };
     let around = engine.around(key, root, &outcome);
     let mut status = status::report(&old, &outcome, &around).status;
     let (step, content_hash) = (step.name().to_owned(), step.content_hash());
     status.verification_code = None; // a code is used once
     let term = Some(engine.term.name().to_owned());
-    status.late_writes_until = deletion::last_late_write(&old).filter(|until| *until > around.now);
+    status.late_writes_until = deletion::last_late_write(root).filter(|until| *until > around.now);
     status.intent = Some(Intent { step, content_hash, term, start_time: around.now });
     status
 }

@@ -80,17 +80,34 @@ pub(super) fn halted(halt: Halt) -> Result<Outcome, Halt> {
 /// The outcome of a pass that converged, or tried to.
 pub(super) fn ended<P: Provider>(goal: &Goal<P::Desired>, end: End<P::Observed>) -> Result<Outcome, Halt> {
     match end {
-        End::Settled(observed) => {
-            converge::facts::<P>(goal, &observed).map(Outcome::Settled).ok_or(Halt::Outdated)
+        End::Settled(observed) => converge::facts::<P>(goal, &observed)
+            .map(|facts| Outcome::Settled(Box::new(facts)))
+            .ok_or(Halt::Outdated),
+        End::Waiting { observed, reason, message, wait, serves } => {
+            let facts = converge::facts::<P>(goal, &observed).map(Box::new);
+            Ok(Outcome::Working { reason, message, wait, serves, facts })
         }
-        End::Wait(wait) => Ok(Outcome::Working {
-            reason: Reason::Updating,
-            message: "the service is at work".to_owned(),
-            wait,
-        }),
-        End::Failed(setback) => Ok(Outcome::Failed(setback)),
+        End::Failed(setback) | End::Waived(setback) => Ok(Outcome::Failed(setback)),
         End::Outdated => Err(Halt::Outdated),
     }
+}
+
+/// The outcome of a pass that converged, where what belongs to it in the namespace could not be written. What was seen
+/// of the service is recorded all the same.
+pub(super) fn undelivered<P: Provider>(
+    goal: &Goal<P::Desired>,
+    end: End<P::Observed>,
+    why: Halt,
+) -> Result<Outcome, Halt> {
+    let outcome = halted(why)?;
+    let (End::Settled(observed) | End::Waiting { observed, .. }) = end else { return Ok(outcome) };
+    Ok(match outcome {
+        Outcome::Failed(setback) => {
+            let facts = converge::facts::<P>(goal, &observed).map(Box::new);
+            Outcome::Failed(Setback { facts, ..setback })
+        }
+        other => other,
+    })
 }
 
 /// What keeps a deletion from going on needs somebody, and says how to end it without the service.

@@ -18,6 +18,7 @@ pub mod event;
 mod gate;
 mod halt;
 pub mod memory;
+mod output;
 pub mod reconcile;
 mod rivalry;
 pub mod status;
@@ -33,10 +34,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::Client;
 use tokio::sync::mpsc::unbounded_channel;
+use zeroize::Zeroizing;
 
 use crate::api::certificate::{CertificateResource, CertificateSummary, IssuedCode, Remote};
 use crate::api::reason::{Invalid, Reason};
 use crate::source::account::Account;
+use crate::source::cert_manager::CertificateRequestSpec;
 use crate::source::cluster::Cluster;
 use crate::source::target::Target;
 use crate::source::watch::{Change, SourceWatches};
@@ -145,8 +148,17 @@ pub enum Next<S> {
     Done,
     /// One call.
     Step(S),
-    /// Nothing yet: the service is at work.
-    Wait(Duration),
+    /// Nothing yet: the service, or somebody beside it, is at work. What was observed is recorded in the status.
+    Wait {
+        /// The reason for the condition.
+        reason: Reason,
+        /// What is waited for.
+        message: String,
+        /// When to look again.
+        wait: Duration,
+        /// Whether what stands there serves meanwhile.
+        serves: bool,
+    },
     /// Nothing, until somebody supplies what the observation asks for; it is recorded in the status.
     Await {
         /// The reason for the condition.
@@ -183,6 +195,11 @@ pub trait Step: Send + Sync {
 
     /// What is going on, for conditions.
     fn progress(&self) -> Reason;
+
+    /// Whether what stands there serves meanwhile: a renewal takes nothing away.
+    fn serves(&self) -> bool {
+        false
+    }
 }
 
 /// What an observation of our own object says for the status.
@@ -190,12 +207,59 @@ pub trait Step: Send + Sync {
 pub struct Facts {
     /// The remote object.
     pub remote: Remote,
-    /// Its certificate.
-    pub certificate: CertificateSummary,
+    /// Its certificate, once there is one.
+    pub certificate: Option<CertificateSummary>,
     /// Whether the service holds it as verified; `None` where verification was not asked.
     pub verified: Option<bool>,
+    /// Who brings a newer certificate in time.
+    pub renewal: Renewal,
     /// A code that waits for somebody's signature.
     pub verification_code: Option<IssuedCode>,
+    /// What the service is at work on.
+    pub operation: Option<Work>,
+    /// A request (PEM) that waits for somebody's signature.
+    pub signing_request: Option<String>,
+}
+
+/// Work of the service that goes on by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// The service's id of it.
+    pub id: String,
+    /// What it is to make, as in the step's intent.
+    pub content_hash: String,
+}
+
+/// Who brings a newer certificate in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// Whoever keeps the source.
+    Source,
+    /// The operator: it asks the service for a new one.
+    Operator,
+    /// The service by itself.
+    Service,
+}
+
+/// An object of the resource's namespace that is to be written, because what is there is not as wanted. It belongs to
+/// the resource and goes with it.
+pub enum Output {
+    /// A Secret of type kubernetes.io/tls.
+    TlsSecret {
+        /// Its name.
+        name: String,
+        /// The certificate and its issuers, in PEM.
+        certificates: String,
+        /// The private key, in PEM.
+        private_key: Zeroizing<String>,
+    },
+    /// A question to cert-manager.
+    CertificateRequest {
+        /// Its name.
+        name: String,
+        /// What is asked.
+        spec: CertificateRequestSpec,
+    },
 }
 
 /// One kind of certificate in one service.
@@ -226,8 +290,11 @@ pub trait Provider: Sized + Send + Sync + 'static {
     /// What to do next. Pure.
     fn next(goal: &Goal<Self::Desired>, observed: &Self::Observed) -> Next<Self::Step>;
 
-    /// What the status tells of an observation that is as desired, or that waits for somebody. Pure.
+    /// What the status tells of an observation that is as desired, or that waits for something. Pure.
     fn facts(desired: &Self::Desired, observed: &Self::Observed) -> Option<Facts>;
+
+    /// What has to be written in the resource's namespace. Pure.
+    fn outputs(desired: &Self::Desired, observed: &Self::Observed) -> Vec<Output>;
 
     /// The service that the resource names, reached with that account.
     fn connect(
@@ -237,10 +304,12 @@ pub trait Provider: Sized + Send + Sync + 'static {
         clock: &Clock,
     ) -> impl Future<Output = Result<Self, Unusable>> + Send;
 
-    /// Reads the remote object; `root` tells what our records hold of it. Never writes.
+    /// Reads the remote object, as far as the goal makes it matter; `root` tells what our records hold of it. Never
+    /// writes.
     fn observe(
         &self,
         root: &Self::Root,
+        goal: &Goal<Self::Desired>,
         freshness: Freshness,
     ) -> impl Future<Output = Result<Self::Observed, CloudError>> + Send;
 

@@ -11,7 +11,7 @@ use super::dependents::RootKey;
 use super::gate::Recording;
 use super::halt::{self, Halt};
 use super::status::{self, Outcome};
-use super::{Engine, Goal, Provider, undecodable, write};
+use super::{Engine, Goal, Provider, output, undecodable, write};
 use crate::api::SYNC_REQUESTED;
 use crate::api::certificate::{CertificateResource, ManagementPolicy};
 use crate::api::condition::{self, ConditionType};
@@ -99,10 +99,33 @@ impl<P: Provider> Pass<'_, P> {
             Ok((provider, desired)) => {
                 let goal = Goal::Present(desired);
                 let end = self.converge(&provider, root, &goal).await;
-                halt::ended::<P>(&goal, end)
+                match self.deliver(root, &goal, &end).await {
+                    Ok(()) => halt::ended::<P>(&goal, end),
+                    Err(why) => halt::undelivered::<P>(&goal, end, why),
+                }
             }
             Err(why) => halt::halted(why),
         }
+    }
+
+    /// What belongs to the certificate in the resource's own namespace.
+    async fn deliver(
+        &self,
+        root: &P::Root,
+        goal: &Goal<P::Desired>,
+        end: &End<P::Observed>,
+    ) -> Result<(), Halt> {
+        let (Goal::Present(desired), End::Settled(observed) | End::Waiting { observed, .. }) = (goal, end)
+        else {
+            return Ok(());
+        };
+        let outputs = P::outputs(desired, observed);
+        if outputs.is_empty() || root.common().management_policy == Some(ManagementPolicy::Observe) {
+            return Ok(());
+        }
+        self.leads()?;
+        let engine = &self.context.engine;
+        output::deliver(&engine.client, engine.cluster.operator(), root, outputs).await
     }
 
     /// The policy, or how we came to own the certificate, may have changed since the finalizer was last looked at.
@@ -123,7 +146,13 @@ impl<P: Provider> Pass<'_, P> {
             return Ok(());
         }
         let message = "seen; work on it begins".to_owned();
-        let outcome = Outcome::Working { reason: Reason::Pending, message, wait: Duration::ZERO };
+        let outcome = Outcome::Working {
+            reason: Reason::Pending,
+            message,
+            wait: Duration::ZERO,
+            serves: false,
+            facts: None,
+        };
         self.report(root, &outcome).await.map(drop)
     }
 
@@ -249,8 +278,14 @@ impl<P: Provider> Pass<'_, P> {
                                   object goes"
                                 .to_owned(),
                         wait,
+                        serves: false,
+                        facts: None,
                     },
                 },
+                End::Waived(Setback { reason, message, .. }) => {
+                    self.context.engine.events.warn(root, reason, &message).await;
+                    return self.release(root).await;
+                }
                 end => halt::ended::<P>(&Goal::Absent, end)?,
             },
             Err(why) => halt::halted(why)?,

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Facts;
 use super::backoff;
 use super::converge::{Attempt, Setback};
+use super::{Facts, Renewal, Work};
 use crate::api::account::AccountStatus;
-use crate::api::certificate::{CertificateStatus, Intent, Refusal};
+use crate::api::certificate::{
+    CertificateStatus, CertificateSummary, Intent, Operation, Refusal, RenewBefore,
+};
 use crate::api::condition::{self, Condition, ConditionStatus, ConditionType};
 use crate::api::reason::{Class, Reason};
 
@@ -32,7 +34,7 @@ const MISSED_RESYNCS: u32 = 2;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// A read shows the wanted state.
-    Settled(Facts),
+    Settled(Box<Facts>),
     /// An account: the cloud accepted its credentials.
     SignedIn,
     /// Nothing was looked at, as the spec or its account asks.
@@ -55,6 +57,10 @@ pub enum Outcome {
         message: String,
         /// When to look again.
         wait: Duration,
+        /// Whether what stands there serves meanwhile.
+        serves: bool,
+        /// What is to be recorded of the service.
+        facts: Option<Box<Facts>>,
     },
     /// It cannot go on as things are.
     Failed(Setback),
@@ -69,8 +75,8 @@ pub struct Circumstances {
     pub now: Timestamp,
     /// How often the service is read at rest.
     pub resync_interval: Duration,
-    /// How long before expiry a certificate counts as expiring.
-    pub renew_before: Duration,
+    /// How long before expiry a certificate is to be renewed.
+    pub renew_before: RenewBefore,
     /// Whether the operator only looks.
     pub observing: bool,
     /// Failures in a row, this one included.
@@ -95,14 +101,21 @@ pub fn report(old: &CertificateStatus, outcome: &Outcome, around: &Circumstances
     let verdict = verdict(&old.conditions, outcome, around);
     let mut status = old.clone();
     if let Outcome::Failed(setback) = outcome {
-        status.intent = status.intent.filter(|intent| !refuses(setback, intent));
+        status.intent =
+            status.intent.filter(|intent| !refuses(setback, intent, &old.late_writes_until, around));
     }
     match outcome {
         Outcome::Settled(facts) => {
             record(&mut status, facts, around);
+            settle_writes(&mut status, around);
             (status.refused, status.planned_write) = (None, None);
         }
-        Outcome::Failed(Setback { facts: Some(facts), .. }) => record(&mut status, facts, around),
+        Outcome::Failed(Setback { facts: Some(facts), .. }) => {
+            record(&mut status, facts, around);
+            settle_writes(&mut status, around);
+        }
+        // What is being made may yet have to be told from what others make.
+        Outcome::Working { facts: Some(facts), .. } => record(&mut status, facts, around),
         Outcome::Failed(Setback { reason: Reason::DriftDetected, attempt: Some(attempt), .. }) => {
             status.planned_write = Some(attempt.name.to_owned());
         }
@@ -139,20 +152,39 @@ pub fn report(old: &CertificateStatus, outcome: &Outcome, around: &Circumstances
     Report { status, requeue }
 }
 
-/// Whether the service answered that it will not make this write: then nothing comes of it later.
-fn refuses(setback: &Setback, intent: &Intent) -> bool {
-    let written = |it: &Attempt| it.name == intent.step && it.content_hash == intent.content_hash;
-    matches!(setback.reason.class(), Class::User | Class::Grant)
-        && setback.attempt.as_ref().is_some_and(written)
+/// Whether the service answered that it did not make this write, and no try before it may still take effect.
+fn refuses(
+    setback: &Setback,
+    intent: &Intent,
+    late_writes_until: &Option<Timestamp>,
+    around: &Circumstances,
+) -> bool {
+    let written =
+        |it: &Attempt| it.refused && it.name == intent.step && it.content_hash == intent.content_hash;
+    setback.attempt.as_ref().is_some_and(written) && late_writes_until.is_none_or(|until| until <= around.now)
 }
 
-/// What is known of the remote object. What was about to be written is settled by that.
+/// What is known of the remote object.
 fn record(status: &mut CertificateStatus, facts: &Facts, around: &Circumstances) {
-    let Facts { remote, certificate, verified: _, verification_code } = facts;
-    status.certificate = Some(certificate.clone());
+    let Facts { remote, certificate, verified: _, renewal: _, verification_code, operation, signing_request } =
+        facts;
     status.remote = Some(remote.clone());
-    status.renewal_time = Some(renewal_time(facts, around));
+    if let Some(certificate) = certificate {
+        status.certificate = Some(certificate.clone());
+        status.renewal_time = Some(renewal_time(certificate, around));
+    }
     status.verification_code.clone_from(verification_code);
+    status.signing_request.clone_from(signing_request);
+    let begun = |id: &str| status.operation.as_ref().filter(|it| it.id == id).map(|it| it.start_time);
+    status.operation = operation.as_ref().map(|Work { id, content_hash }| Operation {
+        id: id.clone(),
+        content_hash: content_hash.clone(),
+        start_time: begun(id).unwrap_or(around.now),
+    });
+}
+
+/// A read showed what came of what was about to be written.
+fn settle_writes(status: &mut CertificateStatus, around: &Circumstances) {
     if status.intent.take().is_some() {
         // With this write of the status, not by one of its own: its passing is no news.
         status.late_writes_until = status.late_writes_until.filter(|until| *until > around.now);
@@ -218,11 +250,15 @@ fn verdict(old: &[Condition], outcome: &Outcome, around: &Circumstances) -> Verd
             verified: None,
             keeps_a_good_state: false,
         },
-        Outcome::Working { reason, message, .. } => Verdict {
+        Outcome::Working { reason, message, serves, .. } => Verdict {
             reason: *reason,
             message: message.clone(),
             class: reason.class(),
-            ready: if *reason == Reason::Pending { Unknown } else { False },
+            ready: match condition::find(old, ConditionType::Ready) {
+                Some(before) if *serves => before.status,
+                _ if *reason == Reason::Pending => Unknown,
+                _ => False,
+            },
             synced: Some(if *reason == Reason::Pending { Unknown } else { False }),
             verified: None,
             keeps_a_good_state: false,
@@ -248,16 +284,17 @@ fn verdict(old: &[Condition], outcome: &Outcome, around: &Circumstances) -> Verd
 
 /// The service holds what is wanted: is it usable now?
 fn settled(facts: &Facts, around: &Circumstances) -> Verdict {
-    let certificate = &facts.certificate;
-    let (reason, ready, message) = if around.now >= certificate.not_after {
-        let message =
-            format!("the certificate expired at {}: put a newer one into the source", certificate.not_after);
-        (Reason::CertificateExpired, ConditionStatus::False, message)
-    } else if around.now < certificate.not_before {
-        let message = format!("the certificate is in place and becomes valid at {}", certificate.not_before);
-        (Reason::CertificateNotYetValid, ConditionStatus::False, message)
-    } else {
-        usable(facts, around)
+    let (reason, ready, message) = match &facts.certificate {
+        Some(it) if around.now >= it.not_after => {
+            let message =
+                format!("the certificate expired at {}: {}", it.not_after, successor(facts.renewal));
+            (Reason::CertificateExpired, ConditionStatus::False, message)
+        }
+        Some(it) if around.now < it.not_before => {
+            let message = format!("the certificate is in place and becomes valid at {}", it.not_before);
+            (Reason::CertificateNotYetValid, ConditionStatus::False, message)
+        }
+        it => usable(facts, it.as_ref(), around),
     };
     Verdict {
         reason,
@@ -271,17 +308,31 @@ fn settled(facts: &Facts, around: &Circumstances) -> Verdict {
 }
 
 /// It is valid now: is there anything to say of it?
-fn usable(facts: &Facts, around: &Circumstances) -> (Reason, ConditionStatus, String) {
+fn usable(
+    facts: &Facts,
+    certificate: Option<&CertificateSummary>,
+    around: &Circumstances,
+) -> (Reason, ConditionStatus, String) {
     let verified = if facts.verified == Some(true) { " and verified" } else { "" };
-    let (reason, message) = if around.now >= renewal_time(facts, around) {
-        let expiry = facts.certificate.not_after;
-        (Reason::Expiring, format!("the certificate expires at {expiry}: put a newer one into the source"))
+    let expiring = certificate.filter(|it| around.now >= renewal_time(it, around));
+    let (reason, message) = if let Some(it) = expiring {
+        let successor = successor(facts.renewal);
+        (Reason::Expiring, format!("the certificate expires at {}: {successor}", it.not_after))
     } else if around.observing {
         (Reason::Observed, format!("the service holds the wanted certificate{verified}; it is only observed"))
     } else {
         (Reason::Ready, format!("the service holds the wanted certificate{verified}"))
     };
     (reason, ConditionStatus::True, message)
+}
+
+/// What brings a newer certificate.
+fn successor(renewal: Renewal) -> &'static str {
+    match renewal {
+        Renewal::Source => "put a newer one into the source",
+        Renewal::Operator => "it is being renewed",
+        Renewal::Service => "the service is to renew it and has not done so yet",
+    }
 }
 
 /// Whether the old status says Ready for the present spec, by a read that is not too long ago.
@@ -353,9 +404,11 @@ fn requeue(
     let resync = backoff::jittered(around.resync_interval, around.chance);
     match (verdict.class, outcome) {
         (_, Outcome::Settled(facts)) => {
-            let renewal = renewal_time(facts, around);
-            let moments = [facts.certificate.not_before, renewal, facts.certificate.not_after];
-            let next = moments.into_iter().filter(|it| *it > around.now).min();
+            let moments = facts
+                .certificate
+                .iter()
+                .flat_map(|it| [it.not_before, renewal_time(it, around), it.not_after]);
+            let next = moments.filter(|it| *it > around.now).min();
             next.map_or(resync, |moment| resync.min(until(moment, around.now)))
         }
         (_, Outcome::SignedIn | Outcome::Suspended { .. }) => resync,
@@ -388,11 +441,9 @@ fn until(then: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(then.duration_since(now)).unwrap_or_default().max(Duration::from_secs(1))
 }
 
-/// Begin of the time before expiry in which the certificate counts as expiring; never before it is valid.
-fn renewal_time(facts: &Facts, around: &Circumstances) -> Timestamp {
-    let before = SignedDuration::try_from(around.renew_before).unwrap_or(SignedDuration::MAX);
-    let certificate = &facts.certificate;
-    certificate.not_after.checked_sub(before).unwrap_or(Timestamp::MIN).max(certificate.not_before)
+/// Begin of the time before expiry in which the certificate is to be renewed.
+fn renewal_time(certificate: &CertificateSummary, around: &Circumstances) -> Timestamp {
+    around.renew_before.of(certificate.not_before, certificate.not_after)
 }
 
 /// At most 256 printable characters, as conditions and events take them.

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{Api, Client, ResourceExt};
 
 use super::account::Account;
+use super::cert_manager::CertificateRequest;
 use super::{Data, Fetched, ObjectKey, Reference, ReferenceKind, ServiceAccount, resolve, status_code};
 use crate::api::account::{AllowedNamespaces, CloudAccount, ClusterCloudAccount};
 use crate::api::certificate::{AccountKind, AccountRef};
@@ -57,7 +58,8 @@ impl Cluster {
         &self.client
     }
 
-    pub(super) fn operator(&self) -> &ServiceAccount {
+    /// Who the operator is.
+    pub fn operator(&self) -> &ServiceAccount {
         &self.operator
     }
 
@@ -72,6 +74,9 @@ impl Cluster {
             let read = match reference.kind {
                 ReferenceKind::Secret => self.secret(namespace, &reference.name).await,
                 ReferenceKind::ConfigMap => self.config_map(namespace, &reference.name).await,
+                ReferenceKind::CertificateRequest => {
+                    self.certificate_request(namespace, &reference.name).await
+                }
                 ReferenceKind::CloudAccount | ReferenceKind::ClusterCloudAccount => continue,
                 ReferenceKind::ServiceAccount | ReferenceKind::Namespace => continue,
             };
@@ -81,7 +86,8 @@ impl Cluster {
                     found.insert(reference.clone(), data);
                 }
                 Err(FetchError::Invalid(invalid))
-                    if reference.optional && invalid.reason == Reason::SecretNotFound => {}
+                    if reference.optional
+                        && matches!(invalid.reason, Reason::SecretNotFound | Reason::ReferenceNotFound) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -121,13 +127,39 @@ impl Cluster {
         Ok((version, text.chain(binary).collect()))
     }
 
+    async fn certificate_request(&self, namespace: &str, name: &str) -> Result<(String, Data), FetchError> {
+        let api = Api::<CertificateRequest>::namespaced(self.client.clone(), namespace);
+        let request = api.get(name).await.map_err(|error| match status_code(&error) {
+            Some(404) => Invalid::new(
+                Reason::ReferenceNotFound,
+                format!("CertificateRequest `{name}` does not exist in namespace `{namespace}`"),
+            )
+            .into(),
+            Some(403) => {
+                self.not_granted_to("CertificateRequests may not be read", "outputs", namespace).into()
+            }
+            _ => FetchError::Api(error),
+        })?;
+        let version = request.resource_version().unwrap_or_default();
+        let refused = request.is_refused().then(|| ("refused".to_owned(), Vec::new()));
+        let certificate = request.status.and_then(|it| it.certificate);
+        let certificate = certificate.map(|it| ("certificate".to_owned(), it.0));
+        let asked = ("request".to_owned(), request.spec.request.0);
+        Ok((version, [asked].into_iter().chain(certificate).chain(refused).collect()))
+    }
+
     fn not_granted(&self, what: &str, namespace: &str) -> Invalid {
+        self.not_granted_to(&format!("{what} may not be read"), "sources", namespace)
+    }
+
+    fn not_granted_to(&self, what: &str, role: &str, namespace: &str) -> Invalid {
         let ServiceAccount { namespace: home, name } = &self.operator;
+        let reason = if role == "sources" { Reason::SourcesNotGranted } else { Reason::OutputsNotGranted };
         Invalid::new(
-            Reason::SourcesNotGranted,
+            reason,
             format!(
-                "{what} may not be read here; grant it: kubectl -n {namespace} create rolebinding certferry-sources \
-                 --clusterrole=certferry-sources --serviceaccount={home}:{name}"
+                "{what} here; grant it: kubectl -n {namespace} create rolebinding certferry-{role} \
+                 --clusterrole=certferry-{role} --serviceaccount={home}:{name}"
             ),
         )
     }

@@ -1,6 +1,7 @@
 //! From what a source names to the certificate that is wanted. Pure.
 
 use super::{Fetched, Reference};
+use crate::api::certificate::CertificateSummary;
 use crate::api::reason::{Invalid, Reason};
 use crate::api::source::{KeyRef, Source};
 use crate::pki::{self, Certificate, PrivateKey};
@@ -74,6 +75,18 @@ pub fn signed_certificate(reference: &KeyRef, found: &Fetched) -> Result<Certifi
     let certificates = parse(value(found, &secret, key, &place)?, &place)?;
     let none = || Invalid::new(Reason::CertificateMalformed, format!("{place}: there is no certificate"));
     certificates.into_iter().next().ok_or_else(none)
+}
+
+/// The public facts of a certificate, as a status shows them.
+pub fn summary(certificate: &Certificate) -> CertificateSummary {
+    CertificateSummary {
+        subject: certificate.subject().to_owned(),
+        serial_number: certificate.serial_number().to_owned(),
+        sha1_thumbprint: certificate.sha1_thumbprint().to_string(),
+        sha256_fingerprint: certificate.sha256_fingerprint().to_string(),
+        not_before: certificate.not_before(),
+        not_after: certificate.not_after(),
+    }
 }
 
 fn value<'a>(found: &'a Fetched, reference: &Reference, key: &str, place: &str) -> Result<&'a [u8], Invalid> {

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod assertion;
+pub mod cert_manager;
 pub mod cluster;
 pub mod material;
 pub mod resolve;
@@ -41,6 +42,8 @@ pub enum ReferenceKind {
     ServiceAccount,
     /// A Namespace, for its labels.
     Namespace,
+    /// A question to cert-manager.
+    CertificateRequest,
 }
 
 impl Reference {
@@ -59,6 +62,12 @@ impl Reference {
         Self { kind: ReferenceKind::ServiceAccount, ..Self::secret(name) }
     }
 
+    /// A question to cert-manager, which may come later. Its keys are `request` and, once they are there, `certificate`
+    /// or `refused`.
+    pub fn certificate_request(name: impl Into<String>) -> Self {
+        Self { kind: ReferenceKind::CertificateRequest, ..Self::optional_secret(name) }
+    }
+
     /// A ConfigMap.
     pub fn config_map(name: impl Into<String>) -> Self {
         Self { kind: ReferenceKind::ConfigMap, ..Self::secret(name) }
@@ -71,7 +80,8 @@ impl Reference {
             ReferenceKind::Secret
             | ReferenceKind::ConfigMap
             | ReferenceKind::CloudAccount
-            | ReferenceKind::ServiceAccount => namespace.to_owned(),
+            | ReferenceKind::ServiceAccount
+            | ReferenceKind::CertificateRequest => namespace.to_owned(),
         };
         ObjectKey { kind: self.kind, namespace, name: self.name.clone() }
     }

@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
+use super::cert_manager::CertificateRequest;
 use super::{ObjectKey, ReferenceKind};
 
 /// Seconds after which a silent watch is opened anew, so that a dead connection is noticed.
@@ -56,6 +57,9 @@ impl SourceWatches {
         match key.kind {
             ReferenceKind::Secret => self.spawn::<Secret>(key.kind, &key.namespace),
             ReferenceKind::ConfigMap => self.spawn::<ConfigMap>(key.kind, &key.namespace),
+            ReferenceKind::CertificateRequest => {
+                self.spawn::<CertificateRequest>(key.kind, &key.namespace);
+            }
             ReferenceKind::ServiceAccount => self.spawn::<ServiceAccount>(key.kind, &key.namespace),
             ReferenceKind::Namespace => self.spawn_labels(),
             // Accounts are watched by their own controllers.

@@ -163,7 +163,13 @@ async fn pass<K: AccountResource, S: SignIn>(
         root.status().is_some_and(|it| condition::find(&it.conditions, ConditionType::Ready).is_some());
     if !seen {
         let message = "seen; signing in".to_owned();
-        let pending = Outcome::Working { reason: Reason::Pending, message, wait: Duration::ZERO };
+        let pending = Outcome::Working {
+            reason: Reason::Pending,
+            message,
+            wait: Duration::ZERO,
+            serves: false,
+            facts: None,
+        };
         report(context, key, api, root, &pending).await?;
     }
     let outcome = match signed_in(context, key, root).await {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::api::iot_hub::IotHubCertificate;
 use crate::api::reason::Invalid;
+use crate::engine::Output;
 use crate::engine::clock::Clock;
 use crate::engine::{Facts, Unusable};
 use crate::source::account::Account;
@@ -77,13 +78,17 @@ impl Provider for Counter {
             Goal::Absent => Next::Stuck { reason: Reason::NotOwned, message: "not ours".into() },
         }
     }
+    fn outputs(_: &u32, _: &u32) -> Vec<Output> {
+        Vec::new()
+    }
+
     fn facts(_: &u32, _: &u32) -> Option<Facts> {
         None
     }
     async fn connect(_: &(), _: &Account, _: &IotHubCertificate, _: &Clock) -> Result<Self, Unusable> {
         Ok(Self::default())
     }
-    async fn observe(&self, _: &IotHubCertificate, _: Freshness) -> Result<u32, CloudError> {
+    async fn observe(&self, _: &IotHubCertificate, _: &Goal<u32>, _: Freshness) -> Result<u32, CloudError> {
         self.calls.lock().unwrap().push("read");
         Ok(*self.value.lock().unwrap())
     }

@@ -11,17 +11,25 @@ fn at(text: &str) -> Timestamp {
 
 fn facts() -> Facts {
     Facts {
-        remote: Remote { id: "/hub/ca".into(), etag: Some("e1".into()), origin: Origin::Created },
-        certificate: CertificateSummary {
+        remote: Remote {
+            id: "/hub/ca".into(),
+            version: None,
+            etag: Some("e1".into()),
+            origin: Origin::Created,
+        },
+        certificate: Some(CertificateSummary {
             subject: "CN=ca".into(),
             serial_number: "01".into(),
             sha1_thumbprint: "AA".into(),
             sha256_fingerprint: "BB".into(),
             not_before: at("2026-01-01T00:00:00Z"),
             not_after: at("2027-01-01T00:00:00Z"),
-        },
+        }),
         verified: Some(true),
+        renewal: Renewal::Source,
         verification_code: None,
+        operation: None,
+        signing_request: None,
     }
 }
 
@@ -30,7 +38,7 @@ fn around(now: &str) -> Circumstances {
         generation: 3,
         now: at(now),
         resync_interval: HOUR,
-        renew_before: HOUR * 720,
+        renew_before: RenewBefore::default(),
         observing: false,
         failures: 1,
         unread_for: Some(Duration::ZERO),
@@ -42,8 +50,17 @@ fn failure(reason: Reason, behind: bool) -> Outcome {
     Outcome::Failed(Setback { behind, ..Setback::new(reason, "it failed") })
 }
 
+fn working(reason: Reason) -> Outcome {
+    Outcome::Working { reason, message: String::new(), wait: HOUR, serves: false, facts: None }
+}
+
+/// The outcome of a pass that found all as wanted.
+fn holds() -> Outcome {
+    Outcome::Settled(Box::new(facts()))
+}
+
 fn settled(now: &str) -> CertificateStatus {
-    report(&CertificateStatus::default(), &Outcome::Settled(facts()), &around(now)).status
+    report(&CertificateStatus::default(), &holds(), &around(now)).status
 }
 
 /// `Ready=True Synced=True`, in the order of the list.
@@ -54,15 +71,9 @@ fn listed(status: &CertificateStatus) -> String {
 #[test]
 fn each_class_raises_its_conditions() {
     for (outcome, expected) in [
-        (Outcome::Settled(facts()), "Ready=True Synced=True Verified=True"),
-        (
-            Outcome::Working { reason: Reason::Pending, message: String::new(), wait: HOUR },
-            "Ready=Unknown Reconciling=True Synced=Unknown",
-        ),
-        (
-            Outcome::Working { reason: Reason::Creating, message: String::new(), wait: HOUR },
-            "Ready=False Reconciling=True Synced=False",
-        ),
+        (holds(), "Ready=True Synced=True Verified=True"),
+        (working(Reason::Pending), "Ready=Unknown Reconciling=True Synced=Unknown"),
+        (working(Reason::Creating), "Ready=False Reconciling=True Synced=False"),
         (failure(Reason::CloudUnavailable, false), "Ready=Unknown Reconciling=True Synced=Unknown"),
         (failure(Reason::CloudUnavailable, true), "Ready=False Reconciling=True Synced=False"),
         (failure(Reason::SecretNotFound, false), "Ready=False Reconciling=True Synced=Unknown"),
@@ -81,7 +92,7 @@ fn each_class_raises_its_conditions() {
 #[test]
 fn the_same_outcome_later_changes_nothing() {
     for outcome in [
-        Outcome::Settled(facts()),
+        holds(),
         failure(Reason::CloudUnavailable, true),
         failure(Reason::KeyMismatch, false),
         failure(Reason::SecretNotFound, false),
@@ -122,26 +133,22 @@ fn what_is_missing_for_five_minutes_stalls() {
 
 #[test]
 fn ready_means_valid_now_and_the_next_look_is_at_the_next_moment() {
-    let early =
-        report(&CertificateStatus::default(), &Outcome::Settled(facts()), &around("2025-12-31T23:59:00Z"));
+    let early = report(&CertificateStatus::default(), &holds(), &around("2025-12-31T23:59:00Z"));
     assert_eq!(listed(&early.status), "Ready=False Reconciling=True Synced=True Verified=True");
     assert_eq!(early.requeue, Duration::from_secs(60));
-    let last_hour =
-        report(&CertificateStatus::default(), &Outcome::Settled(facts()), &around("2026-12-31T23:30:00Z"));
+    let last_hour = report(&CertificateStatus::default(), &holds(), &around("2026-12-31T23:30:00Z"));
     assert_eq!(last_hour.requeue, Duration::from_secs(1800));
-    let late =
-        report(&CertificateStatus::default(), &Outcome::Settled(facts()), &around("2027-01-01T00:00:00Z"));
+    let late = report(&CertificateStatus::default(), &holds(), &around("2027-01-01T00:00:00Z"));
     assert_eq!(listed(&late.status), "Ready=False Stalled=True Synced=True Verified=True");
     assert_eq!(late.status.conditions[0].reason, "CertificateExpired");
 }
 
 #[test]
 fn a_certificate_without_a_successor_is_told_in_time() {
-    let before =
-        report(&CertificateStatus::default(), &Outcome::Settled(facts()), &around("2026-12-01T23:30:00Z"));
+    let before = report(&CertificateStatus::default(), &holds(), &around("2026-12-01T23:30:00Z"));
     assert_eq!(before.status.conditions[0].reason, "Ready");
     assert_eq!(before.requeue, Duration::from_secs(1800), "the next look is when it begins");
-    let expiring = report(&before.status, &Outcome::Settled(facts()), &around("2026-12-02T00:00:00Z")).status;
+    let expiring = report(&before.status, &holds(), &around("2026-12-02T00:00:00Z")).status;
     assert_eq!(expiring.conditions[0].reason, "Expiring");
     assert_eq!(listed(&expiring), "Ready=True Synced=True Verified=True");
     assert_eq!(expiring.renewal_time, Some(at("2026-12-02T00:00:00Z")));
@@ -160,12 +167,16 @@ fn a_suspended_object_keeps_what_was_last_seen() {
 
 #[test]
 fn a_refused_step_is_remembered_until_the_service_holds_what_is_wanted() {
-    let attempt = Some(Attempt { progress: Reason::Verifying, name: "Verify", content_hash: "AA".into() });
+    let attempt = Some(attempt(Reason::Verifying, "Verify", true));
     let refused = Outcome::Failed(Setback { attempt, ..Setback::new(Reason::ProofRejected, "refused") });
     let status = report(&CertificateStatus::default(), &refused, &around("2026-06-01T00:00:00Z")).status;
     assert_eq!(status.refused.as_ref().unwrap().content_hash, "AA");
-    let healed = report(&status, &Outcome::Settled(facts()), &around("2026-06-01T00:01:00Z")).status;
+    let healed = report(&status, &holds(), &around("2026-06-01T00:01:00Z")).status;
     assert_eq!(healed.refused, None);
+}
+
+fn attempt(progress: Reason, name: &'static str, refused: bool) -> Attempt {
+    Attempt { progress, name, content_hash: "AA".into(), refused }
 }
 
 #[test]
@@ -177,14 +188,14 @@ fn only_a_refusal_of_that_very_write_settles_what_was_about_to_be_written() {
         start_time: at("2026-06-01T00:00:00Z"),
     };
     let old = CertificateStatus { intent: Some(intent), ..CertificateStatus::default() };
-    for (reason, name, settled) in [
-        (Reason::UploadRefused, "Create", true),
-        (Reason::AccessDenied, "Create", true),
-        (Reason::ProofRejected, "Verify", false),
-        (Reason::TimedOut, "Create", false),
-        (Reason::CloudUnavailable, "Create", false),
+    for (reason, name, refused, settled) in [
+        (Reason::UploadRefused, "Create", true, true),
+        (Reason::AccessDenied, "Create", true, true),
+        (Reason::ProofRejected, "Verify", true, false),
+        (Reason::TimedOut, "Create", false, false),
+        (Reason::CloudUnavailable, "Create", false, false),
     ] {
-        let attempt = Attempt { progress: Reason::Creating, name, content_hash: "AA".into() };
+        let attempt = attempt(Reason::Creating, name, refused);
         let setback = Setback { behind: true, attempt: Some(attempt), ..Setback::new(reason, "it failed") };
         let status = report(&old, &Outcome::Failed(setback), &around("2026-06-01T00:00:00Z")).status;
         assert_eq!(status.intent.is_none(), settled, "{reason}");
@@ -195,7 +206,7 @@ fn only_a_refusal_of_that_very_write_settles_what_was_about_to_be_written() {
 fn that_a_late_write_cannot_come_any_more_is_no_news() {
     let until = Some(at("2026-06-01T00:10:00Z"));
     let old = CertificateStatus { late_writes_until: until, ..settled("2026-06-01T00:00:00Z") };
-    let later = report(&old, &Outcome::Settled(facts()), &around("2026-06-01T01:00:00Z")).status;
+    let later = report(&old, &holds(), &around("2026-06-01T01:00:00Z")).status;
     assert_eq!(later, old);
 }
 
@@ -212,7 +223,7 @@ fn what_waits_for_somebody_is_told_in_the_status() {
     assert_eq!(listed(&status), "Ready=False Reconciling=True Synced=False Verified=False");
     assert_eq!(status.verification_code, Some(code));
     assert_eq!(status.remote, Some(facts().remote));
-    let proven = report(&status, &Outcome::Settled(facts()), &around("2026-06-01T00:01:00Z")).status;
+    let proven = report(&status, &holds(), &around("2026-06-01T00:01:00Z")).status;
     assert_eq!(proven.verification_code, None);
 }
 

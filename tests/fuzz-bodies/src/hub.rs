@@ -89,13 +89,13 @@ pub(crate) fn observe(
     manager: impl Fn(&Plan) -> Reply + Clone + Send + Sync + 'static,
 ) -> Result<Observed, CloudError> {
     let hub = connect(root, manager).expect("the account is good");
-    cloud::wait(hub.observe(root, Freshness::Live))
+    cloud::wait(hub.observe(root, &Goal::Absent, Freshness::Live))
 }
 
 /// The name of the next call, if there is one.
 pub(crate) fn next_call(goal: &Goal<Desired>, observed: &Observed) -> Option<&'static str> {
     match IotHub::next(goal, observed) {
         Next::Step(step) => Some(step.name()),
-        Next::Done | Next::Wait(_) | Next::Await { .. } | Next::Stuck { .. } => None,
+        Next::Done | Next::Wait { .. } | Next::Await { .. } | Next::Stuck { .. } => None,
     }
 }

@@ -7,7 +7,7 @@ use certferry::api::account::{CloudAccount, ClusterCloudAccount};
 use certferry::api::certificate::{AdoptionPolicy, CertificateResource};
 use certferry::api::iot_hub::IotHubCertificate;
 use certferry::api::reason::Invalid;
-use certferry::engine::{Goal, Provider};
+use certferry::engine::{Freshness, Goal, Provider};
 use certferry::http::Plan;
 use certferry::providers;
 use certferry::providers::azure::iot_hub::IotHub;
@@ -74,7 +74,7 @@ fn harmless(it: &IotHubCertificate, input: &[u8]) {
     }) else {
         return;
     };
-    match crate::cloud::wait(hub.observe(it, certferry::engine::Freshness::Live)) {
+    match crate::cloud::wait(hub.observe(it, &Goal::Absent, Freshness::Live)) {
         Ok(seen) => {
             if hub::next_call(&Goal::Absent, &seen) == Some("Delete") {
                 assert!(may_delete(it), "what was never recorded is deleted");

@@ -14,14 +14,12 @@ use jiff::Timestamp;
 use self::error::{Operation, classify};
 use self::next::{Desired, Held, HubCertificate, Observed, Offline, Proof, Step, Upload, Verification};
 use super::{ArmCall, Azure, Failure, Session, What};
-use crate::api::certificate::{
-    CertificateResource, CertificateStatus, CertificateSummary, IssuedCode, Origin, Remote,
-};
+use crate::api::certificate::{CertificateResource, CertificateStatus, IssuedCode, Origin, Remote};
 use crate::api::iot_hub::{IotHubApiVersion, IotHubCertificate, RotationStrategy, Verification as Asked};
 use crate::api::reason::{Invalid, Reason};
 use crate::engine::clock::Clock;
 use crate::engine::error::CloudError;
-use crate::engine::{Facts, Freshness, Goal, Next, Provider, Unusable};
+use crate::engine::{Facts, Freshness, Goal, Next, Output, Provider, Renewal, Unusable};
 use crate::http::{Body, Limit, Method};
 use crate::pki::{self, Authority, Certificate};
 use crate::source::account::{Account, Cloud};
@@ -113,21 +111,14 @@ impl Provider for IotHub {
 
     fn facts(desired: &Desired, observed: &Observed) -> Option<Facts> {
         let remote = observed.remote.as_ref()?;
-        let certificate = &desired.certificate;
         Some(Facts {
             remote: Remote {
                 id: remote.id.clone(),
+                version: None,
                 etag: Some(remote.etag.clone()),
                 origin: observed.origin().unwrap_or(Origin::Adopted),
             },
-            certificate: CertificateSummary {
-                subject: certificate.subject().to_owned(),
-                serial_number: certificate.serial_number().to_owned(),
-                sha1_thumbprint: certificate.sha1_thumbprint().to_string(),
-                sha256_fingerprint: certificate.sha256_fingerprint().to_string(),
-                not_before: certificate.not_before(),
-                not_after: certificate.not_after(),
-            },
+            certificate: Some(material::summary(&desired.certificate)),
             verified: match desired.verification {
                 Verification::None => None,
                 Verification::Proof(_) | Verification::Offline(_) | Verification::Attested => {
@@ -140,7 +131,14 @@ impl Provider for IotHub {
                 }
                 _ => None,
             },
+            renewal: Renewal::Source,
+            operation: None,
+            signing_request: None,
         })
+    }
+
+    fn outputs(_: &Desired, _: &Observed) -> Vec<Output> {
+        Vec::new()
     }
 
     async fn connect(
@@ -172,7 +170,12 @@ impl Provider for IotHub {
         })
     }
 
-    async fn observe(&self, root: &IotHubCertificate, _: Freshness) -> Result<Observed, CloudError> {
+    async fn observe(
+        &self,
+        root: &IotHubCertificate,
+        _: &Goal<Desired>,
+        _: Freshness,
+    ) -> Result<Observed, CloudError> {
         let mut remote = self.read().await?;
         let held = held(root, &self.path(&[]).join("/"));
         if let (Some(remote), Some((code, etag))) = (&mut remote, &held.code)

@@ -43,7 +43,7 @@ fn held(origin: Option<Origin>) -> Held {
 fn named(goal: &Goal<Desired>, remote: Option<HubCertificate>, held: Held) -> String {
     match next(goal, &Observed { remote, held }) {
         Next::Done => "Done".into(),
-        Next::Wait(_) => "Wait".into(),
+        Next::Wait { .. } => "Wait".into(),
         Next::Await { reason, .. } => format!("Await {reason}"),
         Next::Stuck { reason, .. } => reason.to_string(),
         Next::Step(step) => engine::Step::name(&step).into(),

@@ -1,0 +1,139 @@
+//! What a resource keeps equal in its own namespace: an exported Secret, a question to cert-manager. Each belongs to the
+//! resource by an owner reference; what others made is never overwritten.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::{Api, Client, ResourceExt};
+
+use super::Output;
+use super::halt::Halt;
+use crate::api::FIELD_MANAGER;
+use crate::api::certificate::CertificateResource;
+use crate::api::reason::{Invalid, Reason};
+use crate::source::cert_manager::{CertificateRequest, CertificateRequestSpec};
+use crate::source::{ServiceAccount, status_code};
+
+/// Writes what has to be written.
+pub(super) async fn deliver<R: CertificateResource>(
+    client: &Client,
+    operator: &ServiceAccount,
+    root: &R,
+    outputs: Vec<Output>,
+) -> Result<(), Halt> {
+    let place = Place { client, operator, root };
+    for output in outputs {
+        match output {
+            Output::TlsSecret { name, certificates, private_key } => {
+                let data =
+                    [("tls.crt", certificates.into_bytes()), ("tls.key", private_key.as_bytes().to_vec())];
+                place
+                    .secret(&name, data.map(|(key, value)| (key.to_owned(), ByteString(value))).into())
+                    .await?;
+            }
+            Output::CertificateRequest { name, spec } => place.certificate_request(&name, spec).await?,
+        }
+    }
+    Ok(())
+}
+
+/// Where the objects go, and who writes them for whom.
+struct Place<'a, R> {
+    client: &'a Client,
+    operator: &'a ServiceAccount,
+    root: &'a R,
+}
+
+impl<R: CertificateResource> Place<'_, R> {
+    async fn secret(&self, name: &str, data: BTreeMap<String, ByteString>) -> Result<(), Halt> {
+        let api = Api::<Secret>::namespaced(self.client.clone(), &self.namespace());
+        if let Some(held) = api.get_opt(name).await.map_err(|error| self.not_granted(error, "Secrets"))?
+            && !self.owns(&held)
+        {
+            let message = format!(
+                "Secret `{name}` is there and was not made for this object: choose another \
+                 `spec.exportTo.secretName`, or delete that Secret"
+            );
+            return Err(Invalid::new(Reason::NotOwned, message).into());
+        }
+        let secret = Secret {
+            metadata: self.metadata(name),
+            type_: Some("kubernetes.io/tls".to_owned()),
+            data: Some(data),
+            ..Secret::default()
+        };
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let written = api.patch(name, &params, &Patch::Apply(secret)).await;
+        written.map(drop).map_err(|error| self.not_granted(error, "Secrets"))
+    }
+
+    /// A request is fixed once it is made; another question takes the place of one that was asked before.
+    async fn certificate_request(&self, name: &str, spec: CertificateRequestSpec) -> Result<(), Halt> {
+        let api = Api::<CertificateRequest>::namespaced(self.client.clone(), &self.namespace());
+        let held = api.get_opt(name).await.map_err(|error| self.not_granted(error, "CertificateRequests"))?;
+        match held {
+            Some(held) if !self.owns(&held) => {
+                let message = format!(
+                    "CertificateRequest `{name}` is there and was not made for this object: delete it, or give this \
+                     object another name"
+                );
+                return Err(Invalid::new(Reason::NotOwned, message).into());
+            }
+            Some(held) if held.spec == spec => return Ok(()),
+            Some(held) => {
+                let only = Preconditions { uid: held.uid(), resource_version: None };
+                let params = DeleteParams { preconditions: Some(only), ..DeleteParams::default() };
+                api.delete(name, &params).await?;
+            }
+            None => {}
+        }
+        let request = CertificateRequest { metadata: self.metadata(name), spec, status: None };
+        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        api.create(&params, &request).await.map(drop).map_err(|error| match status_code(&error) {
+            Some(404) => Invalid::new(
+                Reason::ReferenceNotFound,
+                "the cluster does not know CertificateRequests: install cert-manager, or sign otherwise \
+                 (`spec.signedBy`)",
+            )
+            .into(),
+            Some(409) => Halt::Outdated,
+            _ => self.not_granted(error, "CertificateRequests"),
+        })
+    }
+
+    fn namespace(&self) -> String {
+        self.root.namespace().unwrap_or_default()
+    }
+
+    fn owns(&self, held: &impl ResourceExt) -> bool {
+        let uid = self.root.uid();
+        held.owner_references().iter().any(|it| Some(&it.uid) == uid.as_ref())
+    }
+
+    fn metadata(&self, name: &str) -> ObjectMeta {
+        let label = ("app.kubernetes.io/managed-by".to_owned(), FIELD_MANAGER.to_owned());
+        ObjectMeta {
+            name: Some(name.to_owned()),
+            namespace: Some(self.namespace()),
+            labels: Some([label].into()),
+            owner_references: self.root.controller_owner_ref(&()).map(|it| vec![it]),
+            ..ObjectMeta::default()
+        }
+    }
+
+    fn not_granted(&self, error: kube::Error, what: &str) -> Halt {
+        if status_code(&error) != Some(403) {
+            return error.into();
+        }
+        let ServiceAccount { namespace: home, name } = self.operator;
+        let namespace = self.namespace();
+        let message = format!(
+            "{what} may not be written here; grant it: kubectl -n {namespace} create rolebinding certferry-outputs \
+             --clusterrole=certferry-outputs --serviceaccount={home}:{name}"
+        );
+        Invalid::new(Reason::OutputsNotGranted, message).into()
+    }
+}
