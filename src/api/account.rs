@@ -255,6 +255,14 @@ pub struct AzureEndpoints {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256), regex(pattern = "^https://[A-Za-z0-9.:/-]+/\\.default$"))]
     pub resource_manager_scope: Option<String>,
+    /// Base URL of key vaults, in which `{vault}` stands for a vault's name: `https://{vault}.vault.example`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "vault_endpoint_schema")]
+    pub key_vault: Option<String>,
+    /// Scope to ask for key vaults; `https://vault.azure.net/.default` unless set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256), regex(pattern = "^https://[A-Za-z0-9.:/-]+/\\.default$"))]
+    pub key_vault_scope: Option<String>,
     /// Base URL of what gives managed identity tokens; the machine's own instance metadata service,
     /// `http://169.254.169.254`, unless set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -332,6 +340,14 @@ fn endpoint_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": "string", "maxLength": 256,
         "pattern": "^https://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?/?$",
+    })
+}
+
+/// The same, where the first label may be a vault's name.
+fn vault_endpoint_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "string", "maxLength": 256,
+        "pattern": "^https://(\\{vault\\}\\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?/?$",
     })
 }
 

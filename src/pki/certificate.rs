@@ -10,6 +10,7 @@ use super::fields::Fields;
 use super::fingerprint::{Fingerprint, Thumbprint, hex};
 use super::name;
 use super::pem::{self, PemFault};
+use super::profile::{self, Profile};
 
 /// An X.509 certificate. Two are equal if their bytes are.
 #[derive(Clone)]
@@ -202,6 +203,12 @@ impl Certificate {
     /// The subject key identifier, where there is one.
     pub(super) fn subject_key_identifier(&self) -> Option<&[u8]> {
         self.subject_key_identifier.as_deref()
+    }
+
+    /// Its names and uses; `None` if they cannot be read.
+    pub fn profile(&self) -> Option<Profile> {
+        let fields = Fields::read(&self.der).ok()?;
+        fields.extensions.map_or(Some(Profile::default()), |it| Profile::of(&profile::extensions(it)?))
     }
 
     /// Whether `ca` issued it: see [`Certificate::check_issuer`].

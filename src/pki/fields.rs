@@ -34,6 +34,8 @@ pub(super) struct Fields<'a> {
     pub(super) public_key: &'a [u8],
     pub(super) authority: Authority,
     pub(super) subject_key_identifier: Option<&'a [u8]>,
+    /// SEQUENCE OF Extension, if there are any.
+    pub(super) extensions: Option<&'a [u8]>,
 }
 
 impl<'a> Fields<'a> {
@@ -57,8 +59,9 @@ impl<'a> Fields<'a> {
         let public_key = inner.next().filter(is_sequence).ok_or("its public key")?;
         inner.take_if(primitive(1)); // issuerUniqueID and subjectUniqueID: obsolete
         inner.take_if(primitive(2));
-        let extensions = inner.take_if(constructed(3)).map_or(Some(Extensions::NONE), Extensions::read);
-        let Extensions { authority, subject_key_identifier } = extensions.ok_or("its extensions")?;
+        let extensions = inner.take_if(constructed(3));
+        let read = extensions.map_or(Some(Extensions::NONE), Extensions::read);
+        let Extensions { authority, subject_key_identifier } = read.ok_or("its extensions")?;
         if !inner.is_finished() {
             return Err("its signed part");
         }
@@ -76,6 +79,7 @@ impl<'a> Fields<'a> {
             public_key,
             authority,
             subject_key_identifier,
+            extensions,
         })
     }
 }

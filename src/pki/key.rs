@@ -1,11 +1,12 @@
 //! A private key: read once, kept inside the cryptographic library, never shown.
 
-use aws_lc_rs::encoding::{AsBigEndian, EcPublicKeyCompressedBin};
+use aws_lc_rs::encoding::{AsBigEndian, AsDer, EcPublicKeyCompressedBin, Pkcs8V1Der};
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa;
 use aws_lc_rs::signature::{EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256};
 use der::Tag;
+use zeroize::Zeroizing;
 
 use super::algorithm::{Curve, ELLIPTIC, KeyKind, PublicKey, RSA, RSA_BITS, bit_length};
 use super::asn1::{Values, constructed};
@@ -100,6 +101,23 @@ impl PrivateKey {
             Form::Der(der) => in_der(der),
             Form::Pem(text) => in_pem(text),
         }
+    }
+
+    /// The key in PKCS#8.
+    pub fn to_pkcs8(&self) -> Option<Zeroizing<Vec<u8>>> {
+        let der = match &self.0 {
+            Pair::Rsa(pair) => {
+                let der: Pkcs8V1Der<'static> = pair.as_der().ok()?;
+                der.as_ref().to_vec()
+            }
+            Pair::Elliptic(_, pair) => pair.to_pkcs8v1().ok()?.as_ref().to_vec(),
+        };
+        Some(Zeroizing::new(der))
+    }
+
+    /// The key in PKCS#8 and PEM.
+    pub fn to_pem(&self) -> Option<Zeroizing<String>> {
+        Some(Zeroizing::new(pem::write("PRIVATE KEY", &self.to_pkcs8()?)))
     }
 
     /// Whether it is the key of this certificate.

@@ -46,6 +46,16 @@ pub(super) fn common_names(name: &[u8]) -> Vec<Option<String>> {
     attributes.filter(|attribute| attribute.is(COMMON_NAME)).map(|attribute| attribute.string()).collect()
 }
 
+/// All attributes in their order, as the type's short name (or its number) and its value in text.
+pub(super) fn attributes(name: &[u8]) -> Option<Vec<(String, String)>> {
+    let attributes = relative_names(name)?.into_iter().flatten();
+    let pair = |it: Attribute<'_>| {
+        let kind = it.short_name().map_or_else(|| dotted(it.kind), str::to_owned);
+        (kind, it.string().unwrap_or_else(|| format!("#{}", hex(it.value))))
+    };
+    Some(attributes.map(pair).collect())
+}
+
 struct Attribute<'a> {
     /// The contents of its type, an object identifier.
     kind: &'a [u8],
@@ -58,9 +68,12 @@ impl Attribute<'_> {
         self.kind == kind.as_bytes()
     }
 
+    fn short_name(&self) -> Option<&'static str> {
+        SHORT_NAMES.iter().find(|(kind, _)| self.is(*kind)).map(|(_, name)| *name)
+    }
+
     fn text(&self) -> String {
-        let short = SHORT_NAMES.iter().find(|(kind, _)| self.is(*kind)).map(|(_, name)| *name);
-        match (short, self.string()) {
+        match (self.short_name(), self.string()) {
             (Some(name), Some(string)) => format!("{name}={}", escaped(&string)),
             (Some(name), None) => format!("{name}=#{}", hex(self.value)),
             (None, _) => format!("{}=#{}", dotted(self.kind), hex(self.value)),

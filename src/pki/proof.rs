@@ -3,18 +3,16 @@
 
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::{rand, signature::KeyPair as _};
+use aws_lc_rs::signature::KeyPair as _;
 use der::Tag;
-use der::asn1::ObjectIdentifier;
 use jiff::{SignedDuration, Timestamp};
 
-use super::asn1::{self, Values, constructed, primitive, whole_octets};
+use super::asn1::{self, constructed};
 use super::certificate::{Certificate, NotIssued};
 use super::code::VerificationCode;
 use super::key::PrivateKey;
-use super::{fingerprint, name, time};
-
-const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
+use super::name;
+use super::signed::{authority_key_identifier, extension_list, serial_number, signed, validity};
 
 /// Clocks differ.
 const BACK: SignedDuration = SignedDuration::from_hours(24);
@@ -80,7 +78,7 @@ pub fn proof(
     if !key.matches(ca) {
         return Err(ProofError::WrongKey);
     }
-    let proof = signed(ca, key, code, now).ok_or(ProofError::Unmade)?;
+    let proof = made(ca, key, code, now).ok_or(ProofError::Unmade)?;
     check(&proof, ca, code, now)?;
     Ok(proof)
 }
@@ -109,18 +107,9 @@ pub fn check(
     Ok(())
 }
 
-fn signed(
-    ca: &Certificate,
-    key: &PrivateKey,
-    code: &VerificationCode,
-    now: Timestamp,
-) -> Option<Certificate> {
+fn made(ca: &Certificate, key: &PrivateKey, code: &VerificationCode, now: Timestamp) -> Option<Certificate> {
     let algorithm = key.kind().signature_algorithm().ok()?;
-    let to_be_signed = to_be_signed(ca, &algorithm, code, now)?;
-    let signature = [&[0], key.sign(&to_be_signed).ok()?.as_slice()].concat();
-    let signature = asn1::value(Tag::BitString, &signature).ok()?;
-    let der = asn1::values(Tag::Sequence, &[&to_be_signed, &algorithm, &signature]).ok()?;
-    Certificate::from_der(&der).ok()
+    signed(&to_be_signed(ca, &algorithm, code, now)?, key, &algorithm)
 }
 
 fn to_be_signed(
@@ -136,26 +125,12 @@ fn to_be_signed(
         &asn1::value(Tag::Integer, &serial_number()?).ok()?,
         algorithm,
         ca.subject_der(),
-        &validity(now)?,
+        &validity(now.saturating_sub(BACK).ok()?, now.saturating_add(LIFE).ok()?)?,
         &subject(code).ok()?,
         &throw_away_public_key()?,
-        &extensions(ca)?,
+        &extension_list(&authority_key_identifier(ca)?)?,
     ];
     asn1::values(Tag::Sequence, &parts).ok()
-}
-
-/// Sixteen random bytes that make a positive number of just that length.
-fn serial_number() -> Option<[u8; 16]> {
-    let mut number = [0; 16];
-    rand::fill(&mut number).ok()?;
-    number[0] = number[0] & 0x7f | 0x40;
-    Some(number)
-}
-
-fn validity(now: Timestamp) -> Option<Vec<u8>> {
-    let from = now.saturating_sub(BACK).ok()?.max(Timestamp::UNIX_EPOCH);
-    let until = now.saturating_add(LIFE).ok()?.max(Timestamp::UNIX_EPOCH);
-    asn1::values(Tag::Sequence, &[&time::write(from).ok()?, &time::write(until).ok()?]).ok()
 }
 
 fn subject(code: &VerificationCode) -> der::Result<Vec<u8>> {
@@ -170,23 +145,6 @@ fn throw_away_public_key() -> Option<Vec<u8>> {
     let pair = KeyPair::generate(KeySize::Rsa2048).ok()?;
     let info: PublicKeyX509Der<'_> = pair.public_key().as_der().ok()?;
     Some(info.as_ref().to_vec())
-}
-
-/// The authority key identifier: the CA's own, or the one of RFC 5280 §4.2.1.2 (1).
-fn extensions(ca: &Certificate) -> Option<Vec<u8>> {
-    let identifier = match ca.subject_key_identifier() {
-        Some(identifier) => identifier.to_vec(),
-        None => {
-            let mut info = Values::of(Tag::Sequence, ca.public_key_der())?;
-            info.next()?; // the algorithm
-            fingerprint::sha1(whole_octets(info.take(Tag::BitString)?)?).to_vec()
-        }
-    };
-    let identifier = asn1::value(primitive(0), &identifier).ok()?;
-    let value = asn1::value(Tag::OctetString, &asn1::value(Tag::Sequence, &identifier).ok()?).ok()?;
-    let name = asn1::value(Tag::ObjectIdentifier, AUTHORITY_KEY_IDENTIFIER.as_bytes()).ok()?;
-    let extension = asn1::values(Tag::Sequence, &[&name, &value]).ok()?;
-    asn1::value(constructed(3), &asn1::value(Tag::Sequence, &extension).ok()?).ok()
 }
 
 #[cfg(test)]

@@ -100,6 +100,10 @@ pub struct AzureEndpoints {
     pub resource_manager: String,
     /// Scope to ask of the authority for Resource Manager.
     pub resource_manager_scope: String,
+    /// Base URL of vaults, with `{vault}` for a vault's name.
+    pub key_vault: Option<String>,
+    /// Scope to ask of the authority for key vaults.
+    pub key_vault_scope: String,
     /// Base URL of what answers in place of the instance metadata service, `https://host[:port]`.
     pub instance_metadata: Option<String>,
     /// Further CA certificates (PEM) that these endpoints' certificates may chain to.

@@ -217,10 +217,13 @@ fn cluster_environment(azure: &ClusterAzure) -> Option<AzureEnvironment> {
         ClusterAzureCloud::Custom => {
             let endpoints = azure.endpoints.as_ref()?;
             let scope = endpoints.resource_manager_scope.as_deref();
+            let vault_scope = endpoints.key_vault_scope.as_deref();
             AzureEnvironment::Custom(AzureEndpoints {
                 authority: endpoints.authority.clone(),
                 resource_manager: endpoints.resource_manager.clone(),
                 resource_manager_scope: scope.unwrap_or("https://management.azure.com/.default").to_owned(),
+                key_vault: endpoints.key_vault.clone(),
+                key_vault_scope: vault_scope.unwrap_or("https://vault.azure.net/.default").to_owned(),
                 instance_metadata: endpoints.instance_metadata.clone(),
                 ca_bundle: azure.ca_bundle.clone(),
             })

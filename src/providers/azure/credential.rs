@@ -40,6 +40,7 @@ pub(super) struct Credential {
 }
 
 /// What a token client is made from.
+#[derive(Clone)]
 pub(super) struct Maker {
     pub(super) issuer: Issuer,
     pub(super) authority: Endpoint,
@@ -48,6 +49,7 @@ pub(super) struct Maker {
 }
 
 /// Who asks for tokens, and how that is shown.
+#[derive(Clone)]
 pub(super) enum Identity {
     /// An application with a secret.
     Secret { client: String, secret: Zeroizing<String> },

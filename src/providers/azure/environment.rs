@@ -5,25 +5,37 @@ use crate::engine::error::CloudError;
 use crate::http::{BadEndpoint, Endpoint, Trust, TrustError};
 use crate::source::account::{AzureEndpoints, AzureEnvironment};
 
-/// (authority, Resource Manager, scope of Resource Manager). The scope is the audience without a slash at its end, and
-/// `/.default`.
-type Row = (&'static str, &'static str, &'static str);
+/// Endpoints and scopes as texts. A scope is an audience without a slash at its end, and `/.default`.
+struct Row<'a> {
+    authority: &'a str,
+    resource_manager: &'a str,
+    resource_manager_scope: &'a str,
+    /// With `{vault}` for a vault's name.
+    key_vault: Option<&'a str>,
+    key_vault_scope: &'a str,
+}
 
-const PUBLIC: Row = (
-    "https://login.microsoftonline.com",
-    "https://management.azure.com",
-    "https://management.azure.com/.default",
-);
-const US_GOVERNMENT: Row = (
-    "https://login.microsoftonline.us",
-    "https://management.usgovcloudapi.net",
-    "https://management.usgovcloudapi.net/.default",
-);
-const CHINA: Row = (
-    "https://login.chinacloudapi.cn",
-    "https://management.chinacloudapi.cn",
-    "https://management.chinacloudapi.cn/.default",
-);
+const PUBLIC: Row<'_> = Row {
+    authority: "https://login.microsoftonline.com",
+    resource_manager: "https://management.azure.com",
+    resource_manager_scope: "https://management.azure.com/.default",
+    key_vault: Some("https://{vault}.vault.azure.net"),
+    key_vault_scope: "https://vault.azure.net/.default",
+};
+const US_GOVERNMENT: Row<'_> = Row {
+    authority: "https://login.microsoftonline.us",
+    resource_manager: "https://management.usgovcloudapi.net",
+    resource_manager_scope: "https://management.usgovcloudapi.net/.default",
+    key_vault: Some("https://{vault}.vault.usgovcloudapi.net"),
+    key_vault_scope: "https://vault.usgovcloudapi.net/.default",
+};
+const CHINA: Row<'_> = Row {
+    authority: "https://login.chinacloudapi.cn",
+    resource_manager: "https://management.chinacloudapi.cn",
+    resource_manager_scope: "https://management.chinacloudapi.cn/.default",
+    key_vault: Some("https://{vault}.vault.azure.cn"),
+    key_vault_scope: "https://vault.azure.cn/.default",
+};
 
 /// One cloud's endpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +46,10 @@ pub struct Environment {
     pub resource_manager: Endpoint,
     /// What to ask the authority for.
     pub resource_manager_scope: String,
+    /// Where vaults answer, with `{vault}` for a vault's name, if the cloud has them.
+    key_vault: Option<String>,
+    /// What to ask the authority for where a vault is called.
+    pub key_vault_scope: String,
     /// Where managed identity tokens are issued.
     pub instance_metadata: Endpoint,
 }
@@ -49,10 +65,19 @@ impl Environment {
                 authority,
                 resource_manager,
                 resource_manager_scope,
+                key_vault,
+                key_vault_scope,
                 instance_metadata,
                 ca_bundle: _,
             }) => {
-                let mut own = Self::from_row((authority, resource_manager, resource_manager_scope))?;
+                let key_vault = key_vault.as_deref();
+                let mut own = Self::from_row(Row {
+                    authority,
+                    resource_manager,
+                    resource_manager_scope,
+                    key_vault,
+                    key_vault_scope,
+                })?;
                 if let Some(text) = instance_metadata {
                     own.instance_metadata = Endpoint::parse(text)
                         .map_err(|why| misconfigured("instance metadata endpoint", why))?;
@@ -62,12 +87,34 @@ impl Environment {
         }
     }
 
-    fn from_row((authority, resource_manager, scope): (&str, &str, &str)) -> Result<Self, CloudError> {
+    /// A vault's endpoint. The name alone comes from a resource, and is one label of a host name.
+    pub fn vault(&self, name: &str) -> Result<Endpoint, CloudError> {
+        let label = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        if !(1..=63).contains(&name.len()) || !name.bytes().all(label) {
+            return Err(CloudError::new(
+                Reason::SpecInvalid,
+                "`spec.vaultName` must be letters, digits and hyphens",
+            ));
+        }
+        let template = self.key_vault.as_deref().ok_or_else(|| {
+            CloudError::new(
+                Reason::EndpointMisconfigured,
+                "The account names no endpoint for key vaults: set `spec.azure.endpoints.keyVault`.",
+            )
+        })?;
+        Endpoint::parse(&template.replace("{vault}", name))
+            .map_err(|why| misconfigured("Key Vault endpoint", why))
+    }
+
+    fn from_row(row: Row<'_>) -> Result<Self, CloudError> {
+        let Row { authority, resource_manager, resource_manager_scope, key_vault, key_vault_scope } = row;
         Ok(Self {
             authority: Endpoint::parse(authority).map_err(|why| misconfigured("authority", why))?,
             resource_manager: Endpoint::parse(resource_manager)
                 .map_err(|why| misconfigured("Resource Manager endpoint", why))?,
-            resource_manager_scope: scope_text(scope)?,
+            resource_manager_scope: scope_text(resource_manager_scope, "Resource Manager")?,
+            key_vault: key_vault.map(str::to_owned),
+            key_vault_scope: scope_text(key_vault_scope, "Key Vault")?,
             instance_metadata: Endpoint::instance_metadata(),
         })
     }
@@ -110,15 +157,17 @@ fn misconfigured(which: &str, why: BadEndpoint) -> CloudError {
 }
 
 /// A scope, with the characters that the token client accepts.
-fn scope_text(text: &str) -> Result<String, CloudError> {
+fn scope_text(text: &str, which: &str) -> Result<String, CloudError> {
     let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'/');
     if (1..=256).contains(&text.len()) && text.bytes().all(fine) {
         return Ok(text.to_owned());
     }
     Err(CloudError::new(
         Reason::EndpointMisconfigured,
-        "The account's Resource Manager scope must be 1 to 256 letters, digits or .-_:/, usually \
-         https://<audience>/.default. Correct it in the ClusterCloudAccount.",
+        format!(
+            "The account's {which} scope must be 1 to 256 letters, digits or .-_:/, usually \
+             https://<audience>/.default. Correct it in the ClusterCloudAccount."
+        ),
     ))
 }
 
@@ -131,6 +180,8 @@ mod tests {
             authority: authority.to_owned(),
             resource_manager: resource_manager.to_owned(),
             resource_manager_scope: scope.to_owned(),
+            key_vault: Some("https://{vault}.vault.localhost:8443".to_owned()),
+            key_vault_scope: "https://vault.azure.net/.default".to_owned(),
             instance_metadata: None,
             ca_bundle: None,
         }))
@@ -155,6 +206,22 @@ mod tests {
             assert_eq!(found.authority.to_string(), authority);
             assert_eq!(found.resource_manager.to_string(), resource_manager);
             assert_eq!(found.resource_manager_scope, format!("{resource_manager}/.default"));
+        }
+    }
+
+    #[test]
+    fn a_vault_stands_where_the_cloud_says() {
+        for (cloud, expected) in [
+            (AzureEnvironment::Public, "https://web-1.vault.azure.net"),
+            (AzureEnvironment::UsGovernment, "https://web-1.vault.usgovcloudapi.net"),
+            (AzureEnvironment::China, "https://web-1.vault.azure.cn"),
+        ] {
+            assert_eq!(Environment::of(&cloud).unwrap().vault("web-1").unwrap().to_string(), expected);
+        }
+        let own = custom("https://login.localhost", "https://arm.localhost", "s").unwrap();
+        assert_eq!(own.vault("web").unwrap().to_string(), "https://web.vault.localhost:8443");
+        for name in ["", "a.b", "a/b", "a@b", "evil.example#", "a:1", "{vault}"] {
+            assert_eq!(own.vault(name).unwrap_err().reason, Reason::SpecInvalid, "{name}");
         }
     }
 

@@ -1,18 +1,19 @@
-//! A call to Resource Manager that did not succeed, and the one table of what follows from it. A service that knows
+//! A call to a service that did not succeed, and the one table of what follows from it. A service that knows
 //! better looks first.
 
 use std::time::Duration;
 
 use super::error_body::{Code, ErrorBody};
+use super::rest::Service;
 use crate::api::reason::Reason;
 use crate::engine::error::CloudError;
 use crate::http::{HttpError, NoConnection, Refusal};
 
-const SERVICE: &str = "Azure Resource Manager";
-
 /// A call that did not succeed.
 #[derive(Clone, Debug)]
 pub struct Failure {
+    /// Whose call it was.
+    pub service: Service,
     /// What came instead of success.
     pub what: What,
     /// Whether the call was to change something.
@@ -147,11 +148,14 @@ impl From<Failure> for CloudError {
 /// What follows from a failure where the service's own table has nothing to say. A 404 for the object itself is among
 /// the things that only the caller can judge; here it means that the target is not there.
 pub fn common(failure: &Failure) -> CloudError {
+    let service = failure.service.name();
     match &failure.what {
         What::NoToken(error) => error.clone(),
         What::Paced(wait) => CloudError::new(
             Reason::Throttled,
-            "The account's calls are held back: it is near its limit, or Azure Resource Manager asked for a pause.",
+            format!(
+                "The account's calls are held back: it is near its limit, or {service} asked for a pause."
+            ),
         )
         .retry_after(Some(*wait)),
         What::TermOver => CloudError::new(
@@ -159,17 +163,19 @@ pub fn common(failure: &Failure) -> CloudError {
             "This replica does not lead any more; the one that does goes on.",
         ),
         What::Unanswered(error) => {
-            let said = unanswered(*error, SERVICE);
+            let said = unanswered(*error, service);
             if error.certainly_unseen() { said } else { unknown_if_write(said, failure) }
         }
         What::Working => CloudError::new(
             Reason::TargetBusy,
-            "Azure Resource Manager took the request and is still working on it; the object is read again.",
+            format!("{service} took the request and is still working on it; the object is read again."),
         )
         .reread(),
         What::Unreadable => {
-            let said = "Azure Resource Manager reported success with a body that cannot be read. If it lasts, check \
-                        what stands between the operator and the endpoint.";
+            let said = format!(
+                "{service} reported success with a body that cannot be read. If it lasts, check what stands between \
+                 the operator and the endpoint."
+            );
             unknown_if_write(CloudError::new(Reason::CloudUnavailable, said), failure)
         }
         What::Answered { status, retry_after, .. } => answered(failure, *status, *retry_after),
@@ -177,7 +183,7 @@ pub fn common(failure: &Failure) -> CloudError {
 }
 
 fn answered(failure: &Failure, status: u16, retry_after: Option<Duration>) -> CloudError {
-    let (named, action) = (failure.named(), failure.action);
+    let (service, named, action) = (failure.service.name(), failure.named(), failure.action);
     let error = |reason, text: String| CloudError::new(reason, text);
     if UNREGISTERED.iter().any(|code| failure.has_code(code)) {
         let namespace = action.split('/').next().unwrap_or_default();
@@ -196,14 +202,14 @@ fn answered(failure: &Failure, status: u16, retry_after: Option<Duration>) -> Cl
         300..=399 => error(
             Reason::EndpointMisconfigured,
             format!(
-                "The endpoint of {SERVICE} answered with a redirect, which is never followed. Check the account's \
+                "The endpoint of {service} answered with a redirect, which is never followed. Check the account's \
                  endpoints."
             ),
         ),
         401 => error(
             Reason::AuthenticationFailed,
             format!(
-                "{SERVICE} refused a fresh token{named}. Check that the account's cloud, tenant and scope belong \
+                "{service} refused a fresh token{named}. Check that the account's cloud, tenant and scope belong \
                  together."
             ),
         ),
@@ -216,12 +222,12 @@ fn answered(failure: &Failure, status: u16, retry_after: Option<Duration>) -> Cl
         404 | 410 => error(
             Reason::TargetNotFound,
             format!(
-                "{SERVICE} does not find the target{named}. Check subscription, resource group and resource name, and \
+                "{service} does not find the target{named}. Check subscription, resource group and resource name, and \
                  that the identity may read them."
             ),
         ),
         408 | 500..=599 => unknown_if_write(
-            error(Reason::CloudUnavailable, format!("{SERVICE} failed with status {status}{named}."))
+            error(Reason::CloudUnavailable, format!("{service} failed with status {status}{named}."))
                 .retry_after(retry_after),
             failure,
         ),
@@ -235,11 +241,11 @@ fn answered(failure: &Failure, status: u16, retry_after: Option<Duration>) -> Cl
             format!("Somebody else changed the object since it was read{named}; it is read again."),
         )
         .reread(),
-        429 => error(Reason::Throttled, format!("{SERVICE} asked for fewer requests{named}."))
+        429 => error(Reason::Throttled, format!("{service} asked for fewer requests{named}."))
             .retry_after(retry_after),
         _ => error(
             Reason::SpecInvalid,
-            format!("{SERVICE} refused the request with status {status}{named}. Check the resource's spec."),
+            format!("{service} refused the request with status {status}{named}. Check the resource's spec."),
         ),
     }
 }

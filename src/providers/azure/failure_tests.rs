@@ -12,7 +12,7 @@ use crate::http::{Answer, Distrust};
 const ACTION: &str = "Microsoft.Devices/iotHubs/certificates/write";
 
 fn failure(what: What, write: bool) -> Failure {
-    Failure { what, write, action: ACTION }
+    Failure { service: Service::ResourceManager, what, write, action: ACTION }
 }
 
 fn answered(status: u16, body: &str, write: bool) -> Failure {

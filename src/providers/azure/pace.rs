@@ -1,5 +1,5 @@
-//! How fast one account calls Resource Manager: below the published limits, not while the service asks to be left alone,
-//! a few reads at a time, and one write at a time for each parent, whoever writes.
+//! How fast one account calls a service: below the published limits, not while the service asks to be left alone,
+//! a few reads at a time, and one write at a time for each parent or vault's certificate, whoever writes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,21 +29,23 @@ pub(super) struct Pace {
     paused: Mutex<Option<Instant>>,
 }
 
-impl Default for Pace {
-    /// Source: Azure Resource Manager throttling, limits of subscriptions since 2024: bucket and refill per second of
-    /// reads 250 and 25, of writes and of deletes 200 and 10.
-    fn default() -> Self {
-        Self {
-            reads: Bucket::new(250.0, 25.0),
-            writes: Bucket::new(200.0, 10.0),
-            deletes: Bucket::new(200.0, 10.0),
-            reading: Semaphore::new(READS),
-            paused: Mutex::default(),
-        }
-    }
-}
-
 impl Pace {
+    /// Resource Manager's. Source: Azure Resource Manager throttling, limits of subscriptions since 2024: bucket and
+    /// refill per second of reads 250 and 25, of writes and of deletes 200 and 10.
+    pub(super) fn resource_manager() -> Self {
+        Self::new(Bucket::new(250.0, 25.0), Bucket::new(200.0, 10.0), Bucket::new(200.0, 10.0))
+    }
+
+    /// One vault's. Source: Azure Key Vault service limits: in 10 s some 4,000 transactions, and 20 that make a key in
+    /// software, which every created certificate does.
+    pub(super) fn key_vault() -> Self {
+        Self::new(Bucket::new(4000.0, 400.0), Bucket::new(20.0, 2.0), Bucket::new(20.0, 2.0))
+    }
+
+    fn new(reads: Bucket, writes: Bucket, deletes: Bucket) -> Self {
+        Self { reads, writes, deletes, reading: Semaphore::new(READS), paused: Mutex::default() }
+    }
+
     /// Waits for a call's turn, or tells how long it would have to wait.
     pub(super) async fn admit(&self, method: Method) -> Result<Option<SemaphorePermit<'_>>, Duration> {
         let reading = match method {
@@ -144,7 +146,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_goes_through_and_the_rest_at_the_rate() {
-        let pace = Pace::default();
+        let pace = Pace::resource_manager();
         assert_eq!(writes(&pace, 190).await, Duration::ZERO);
         let seconds = writes(&pace, 95).await.as_secs_f64();
         assert!((9.9..10.2).contains(&seconds), "{seconds}");
@@ -156,7 +158,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_holds_for_all_calls() {
-        let pace = Pace::default();
+        let pace = Pace::resource_manager();
         pace.leave_alone(Duration::from_secs(60));
         pace.leave_alone(Duration::from_secs(5));
         assert_eq!(pace.admit(Method::Get).await.err(), Some(Duration::from_secs(60)));

@@ -7,10 +7,10 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use tokio::time::Instant;
 
-use super::arm::Arm;
 use super::credential::{Credential, Identity, Maker};
 use super::environment::{Environment, trust, untrusted};
-use super::pace::Writers;
+use super::pace::{Pace, Writers};
+use super::rest::Rest;
 use super::transport::Issuer;
 use crate::engine::error::CloudError;
 use crate::engine::term::Term;
@@ -42,7 +42,18 @@ struct Entry {
 /// An account's way into Azure.
 pub struct Session {
     credential: Arc<Credential>,
-    arm: Arm,
+    arm: Rest,
+    vaults: Vaults,
+}
+
+/// The vaults that were called in the account's name.
+struct Vaults {
+    known: Mutex<HashMap<String, Arc<Rest>>>,
+    http: Http,
+    environment: Environment,
+    credential: Arc<Credential>,
+    writers: Arc<Writers>,
+    term: Term,
 }
 
 impl Session {
@@ -52,8 +63,20 @@ impl Session {
     }
 
     /// Resource Manager in the account's name.
-    pub fn arm(&self) -> &Arm {
+    pub fn arm(&self) -> &Rest {
         &self.arm
+    }
+
+    /// A key vault in the account's name. Its pace is its own.
+    pub fn vault(&self, name: &str) -> Result<Arc<Rest>, CloudError> {
+        let Vaults { known, http, environment, credential, writers, term } = &self.vaults;
+        let endpoint = environment.vault(name)?;
+        let made = || {
+            let (credential, writers) = (credential.clone(), writers.clone());
+            Arc::new(Rest::new(http.clone(), endpoint, credential, Pace::key_vault(), writers, term.clone()))
+        };
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(known.entry(name.to_ascii_lowercase()).or_insert_with(made).clone())
     }
 }
 
@@ -116,20 +139,41 @@ impl Azure {
             {
                 Issuer::metadata(
                     Http::new(&Trust::instance_metadata()).map_err(untrusted)?,
-                    environment.instance_metadata,
+                    environment.instance_metadata.clone(),
                 )
             }
-            AzureIdentity::Managed { .. } => Issuer::metadata(http.clone(), environment.instance_metadata),
+            AzureIdentity::Managed { .. } => {
+                Issuer::metadata(http.clone(), environment.instance_metadata.clone())
+            }
             AzureIdentity::ClientSecret { .. } | AzureIdentity::Federated { .. } => {
                 Issuer::authority(http.clone(), environment.authority.clone(), account.tenant_id.clone())
             }
         };
-        let maker =
-            Maker { issuer, authority: environment.authority, tenant: account.tenant_id.clone(), identity };
-        let credential = Arc::new(Credential::new(maker, environment.resource_manager_scope));
-        let (writers, term) = (self.writers.clone(), self.term.clone());
-        let arm = Arm::new(http, environment.resource_manager, credential.clone(), writers, term);
-        Ok(Session { arm, credential })
+        let maker = Maker {
+            issuer,
+            authority: environment.authority.clone(),
+            tenant: account.tenant_id.clone(),
+            identity,
+        };
+        let scoped = |scope: &String| Arc::new(Credential::new(maker.clone(), scope.clone()));
+        let credential = scoped(&environment.resource_manager_scope);
+        let arm = Rest::new(
+            http.clone(),
+            environment.resource_manager.clone(),
+            credential.clone(),
+            Pace::resource_manager(),
+            self.writers.clone(),
+            self.term.clone(),
+        );
+        let vaults = Vaults {
+            known: Mutex::default(),
+            http,
+            credential: scoped(&environment.key_vault_scope),
+            environment,
+            writers: self.writers.clone(),
+            term: self.term.clone(),
+        };
+        Ok(Session { arm, credential, vaults })
     }
 
     fn http(&self, environment: &AzureEnvironment) -> Result<Http, CloudError> {
@@ -168,6 +212,8 @@ fn hash_of(account: &AzureAccount) -> [u8; 32] {
             authority,
             resource_manager,
             resource_manager_scope,
+            key_vault,
+            key_vault_scope,
             instance_metadata,
             ca_bundle,
         }) => vec![
@@ -175,6 +221,8 @@ fn hash_of(account: &AzureAccount) -> [u8; 32] {
             authority,
             resource_manager,
             resource_manager_scope,
+            key_vault.as_deref().unwrap_or("none"),
+            key_vault_scope,
             instance_metadata.as_deref().unwrap_or("none"),
             ca_bundle.as_deref().unwrap_or("none"),
         ],

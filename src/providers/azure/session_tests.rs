@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use futures::future::join_all;
 use zeroize::Zeroizing;
 
-use super::super::{ArmCall, Failure, What, common};
+use super::super::{Failure, RestCall, What, common};
 use super::*;
 use crate::api::reason::Reason;
 use crate::engine::error::Then;
@@ -23,6 +23,8 @@ fn account(server: &TestServer, secret: &str) -> AzureAccount {
             authority: server.endpoint("login.localhost").to_string(),
             resource_manager: server.endpoint("arm.localhost").to_string(),
             resource_manager_scope: "https://management.azure.com/.default".to_owned(),
+            key_vault: Some(server.endpoint("{vault}.vault.localhost").to_string()),
+            key_vault_scope: "https://vault.azure.net/.default".to_owned(),
             instance_metadata: Some(server.endpoint("localhost").to_string()),
             ca_bundle: Some(server.ca.clone()),
         }),
@@ -63,7 +65,7 @@ async fn server(other: impl Fn(&str) -> Reply + Send + Sync + 'static) -> TestSe
 }
 
 async fn get(session: &Session) -> Result<u16, Failure> {
-    let call = ArmCall::new(Method::Get, &["subscriptions", "s"], "2018-04-01", READ);
+    let call = RestCall::new(Method::Get, &["subscriptions", "s"], "2018-04-01", READ);
     session.arm().call(&call).await.map(|answer| answer.status)
 }
 
@@ -265,7 +267,7 @@ async fn an_answer_that_is_no_success_is_a_failure() {
         (500, None),
     ] {
         status.store(code, Ordering::SeqCst);
-        let mut call = ArmCall::new(Method::Put, &["a"], "v", READ);
+        let mut call = RestCall::new(Method::Put, &["a"], "v", READ);
         call.body = Body::json(&1);
         call.if_match = Some("AAAA=");
         let answered = session.arm().call(&call).await;
@@ -284,7 +286,7 @@ async fn an_answer_that_is_no_success_is_a_failure() {
     }
     assert_eq!(server.count("if-match: AAAA=\r\n"), 7);
     status.store(200, Ordering::SeqCst);
-    let call = ArmCall::new(Method::Get, &["a"], "v", READ);
+    let call = RestCall::new(Method::Get, &["a"], "v", READ);
     let unreadable = session.arm().read::<Vec<String>>(&call).await.unwrap_err();
     assert!(matches!(unreadable.what, What::Unreadable));
 }
@@ -313,7 +315,7 @@ async fn a_write_is_not_sent_when_the_term_is_over() {
     let term = Term::new("a/1", || Duration::from_secs(10));
     term.last_until(Duration::from_secs(20));
     let session = Azure::new(term.clone()).session(&id("1"), &account(&server, "s")).unwrap();
-    let call = ArmCall::new(Method::Delete, &["a"], "v", READ);
+    let call = RestCall::new(Method::Delete, &["a"], "v", READ);
     session.arm().call(&call).await.unwrap();
     term.last_until(Duration::from_secs(10));
     assert!(matches!(session.arm().call(&call).await.unwrap_err().what, What::TermOver));
@@ -325,7 +327,7 @@ async fn a_write_is_not_sent_when_the_term_is_over() {
 async fn a_path_that_is_no_path_costs_no_call() {
     let server = server(|_| answer(200, "", "{}")).await;
     let session = session(&server);
-    let call = ArmCall::new(Method::Delete, &["certificates", ".."], "v", READ);
+    let call = RestCall::new(Method::Delete, &["certificates", ".."], "v", READ);
     let error = common(&session.arm().call(&call).await.unwrap_err());
     assert_eq!(error.reason, Reason::SpecInvalid);
     assert_eq!(server.count("DELETE"), 0);
@@ -356,11 +358,24 @@ async fn a_session_lasts_until_its_account_changes() {
 
 #[test]
 fn every_member_is_in_the_hash() {
+    let with_vaults = |key_vault: Option<&str>, key_vault_scope: &str| {
+        AzureEnvironment::Custom(AzureEndpoints {
+            authority: "a".to_owned(),
+            resource_manager: "m".to_owned(),
+            resource_manager_scope: "s".to_owned(),
+            key_vault: key_vault.map(str::to_owned),
+            key_vault_scope: key_vault_scope.to_owned(),
+            instance_metadata: None,
+            ca_bundle: None,
+        })
+    };
     let custom = |authority: &str, arm: &str, scope: &str, metadata: Option<&str>, ca: Option<&str>| {
         AzureEnvironment::Custom(AzureEndpoints {
             authority: authority.to_owned(),
             resource_manager: arm.to_owned(),
             resource_manager_scope: scope.to_owned(),
+            key_vault: None,
+            key_vault_scope: "v".to_owned(),
             instance_metadata: metadata.map(str::to_owned),
             ca_bundle: ca.map(str::to_owned),
         })
@@ -393,6 +408,8 @@ fn every_member_is_in_the_hash() {
         whole(custom("a", "m", "x", None, None), "t", "c", "s"),
         whole(custom("a", "m", "s", Some("x"), None), "t", "c", "s"),
         whole(custom("a", "m", "s", None, Some("x")), "t", "c", "s"),
+        whole(with_vaults(Some("x"), "v"), "t", "c", "s"),
+        whole(with_vaults(None, "x"), "t", "c", "s"),
         of(AzureIdentity::Managed { client_id: None }),
         of(AzureIdentity::Managed { client_id: Some("c".to_owned()) }),
         of(AzureIdentity::Federated { client_id: "c".to_owned(), assertion: file("f") }),

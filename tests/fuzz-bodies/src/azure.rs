@@ -6,7 +6,7 @@ use certferry::engine::{Freshness, Goal, Next, Provider, Step};
 use certferry::http::{Method, Plan};
 use certferry::pki::VerificationCode;
 use certferry::providers::azure::iot_hub::IotHub;
-use certferry::providers::azure::{ArmCall, Failure, What, common};
+use certferry::providers::azure::{Failure, RestCall, What, common};
 use serde_json::Value;
 
 use crate::cloud::{self, Reply, wait};
@@ -92,7 +92,7 @@ fn failed(reply: &Reply) -> Failure {
     let account = cloud::account();
     let session = azure.session(&account.id, &cloud::azure_account()).expect("the account is good");
     let call =
-        ArmCall::new(Method::Get, &SEGMENTS, "2018-04-01", "Microsoft.Devices/iotHubs/certificates/Read");
+        RestCall::new(Method::Get, &SEGMENTS, "2018-04-01", "Microsoft.Devices/iotHubs/certificates/Read");
     wait(session.arm().call(&call)).expect_err("it is no success")
 }
 

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use self::error::{Operation, classify};
 use self::next::{Desired, Held, HubCertificate, Observed, Offline, Proof, Step, Upload, Verification};
-use super::{ArmCall, Azure, Failure, Session, What};
+use super::{Azure, Failure, RestCall, Session, What};
 use crate::api::certificate::{CertificateResource, CertificateStatus, IssuedCode, Origin, Remote};
 use crate::api::iot_hub::{IotHubApiVersion, IotHubCertificate, RotationStrategy, Verification as Asked};
 use crate::api::reason::{Invalid, Reason};
@@ -325,7 +325,7 @@ impl IotHub {
     }
 
     /// A write whose effect the next read shows.
-    async fn send(&self, call: &ArmCall<'_>, operation: Operation) -> Result<Option<Observed>, CloudError> {
+    async fn send(&self, call: &RestCall<'_>, operation: Operation) -> Result<Option<Observed>, CloudError> {
         match self.session.arm().call(call).await {
             Ok(_) => Ok(None),
             Err(failure) if operation == Operation::Delete && is_absent(&failure) => Ok(None),
@@ -333,12 +333,12 @@ impl IotHub {
         }
     }
 
-    fn call<'a>(&self, method: Method, segments: &'a [&'a str], action: &'static str) -> ArmCall<'a> {
+    fn call<'a>(&self, method: Method, segments: &'a [&'a str], action: &'static str) -> RestCall<'a> {
         let version = match self.version {
             IotHubApiVersion::V20180401 => "2018-04-01",
             IotHubApiVersion::V20230630 => "2023-06-30",
         };
-        ArmCall::new(method, segments, version, action)
+        RestCall::new(method, segments, version, action)
     }
 
     fn path<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
@@ -348,7 +348,7 @@ impl IotHub {
 
     fn parse(
         &self,
-        call: &ArmCall<'_>,
+        call: &RestCall<'_>,
         description: wire::Description,
     ) -> Result<HubCertificate, CloudError> {
         let unreadable = || CloudError::from(call.failed(What::Unreadable));

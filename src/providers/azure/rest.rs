@@ -1,4 +1,4 @@
-//! Calls to Azure Resource Manager, in one identity's name.
+//! Calls to Resource Manager and to key vaults, in one identity's name.
 
 use std::sync::Arc;
 
@@ -13,8 +13,41 @@ use super::random::request_id;
 use crate::engine::term::Term;
 use crate::http::{Answer, Body, Call, Endpoint, Http, Limit, Method};
 
-/// Resource Manager, as one identity sees it.
-pub struct Arm {
+/// The services that are called this way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// Azure Resource Manager.
+    ResourceManager,
+    /// The data plane of Azure Key Vault.
+    KeyVault,
+}
+
+impl Service {
+    /// Its name, for messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ResourceManager => "Azure Resource Manager",
+            Self::KeyVault => "Azure Key Vault",
+        }
+    }
+
+    /// How many segments name what is written one at a time: a parent such as a hub
+    /// (`subscriptions/s/resourceGroups/g/providers/namespace/type/name`), or one certificate of a vault.
+    fn writes_apart(self) -> usize {
+        match self {
+            Self::ResourceManager => 8,
+            Self::KeyVault => 2,
+        }
+    }
+
+    /// Whether 202 says what was asked for, and not only that the service is still at it.
+    fn answers_with_accepted(self) -> bool {
+        self == Self::KeyVault
+    }
+}
+
+/// One service, as one identity sees it.
+pub struct Rest {
     http: Http,
     endpoint: Endpoint,
     credential: Arc<Credential>,
@@ -23,12 +56,11 @@ pub struct Arm {
     term: Term,
 }
 
-/// How many segments name a parent: `subscriptions/s/resourceGroups/g/providers/namespace/type/name`.
-const PARENT: usize = 8;
-
 /// One call.
 #[derive(Clone, Debug)]
-pub struct ArmCall<'a> {
+pub struct RestCall<'a> {
+    /// The service.
+    pub service: Service,
     /// The method; all but GET count as writes.
     pub method: Method,
     /// The path's segments; each is checked and encoded.
@@ -45,10 +77,11 @@ pub struct ArmCall<'a> {
     pub limit: Limit,
 }
 
-impl<'a> ArmCall<'a> {
-    /// A call without ETag and body.
+impl<'a> RestCall<'a> {
+    /// A call to Resource Manager, without ETag and body.
     pub fn new(method: Method, segments: &'a [&'a str], api_version: &'a str, action: &'static str) -> Self {
         Self {
+            service: Service::ResourceManager,
             method,
             segments,
             api_version,
@@ -61,29 +94,30 @@ impl<'a> ArmCall<'a> {
 
     /// A failure of this call.
     pub fn failed(&self, what: What) -> Failure {
-        Failure { what, write: self.method != Method::Get, action: self.action }
+        Failure { service: self.service, what, write: self.method != Method::Get, action: self.action }
     }
 }
 
-impl Arm {
+impl Rest {
     pub(super) fn new(
         http: Http,
         endpoint: Endpoint,
         credential: Arc<Credential>,
+        pace: Pace,
         writers: Arc<Writers>,
         term: Term,
     ) -> Self {
-        Self { http, endpoint, credential, pace: Pace::default(), writers, term }
+        Self { http, endpoint, credential, pace, writers, term }
     }
 
-    /// Makes the call when its turn comes. Gives 2xx other than 202; all else is a [`Failure`]. If the token is refused,
+    /// Makes the call when its turn comes. Gives 2xx, other than 202 where that says nothing yet; all else is a [`Failure`]. If the token is refused,
     /// the call is made once more with a new one; nothing else is repeated.
-    pub async fn call(&self, call: &ArmCall<'_>) -> Result<Answer, Failure> {
+    pub async fn call(&self, call: &RestCall<'_>) -> Result<Answer, Failure> {
         let no_token = |error| call.failed(What::NoToken(error));
         let token = self.credential.token().await.map_err(no_token)?;
         let write = call.method != Method::Get;
         let _writing = match write {
-            true => Some(self.writers.turn(parent(&self.endpoint, call.segments)).await),
+            true => Some(self.writers.turn(written_apart(&self.endpoint, call)).await),
             false => None,
         };
         let _reading = self.pace.admit(call.method).await.map_err(|wait| call.failed(What::Paced(wait)))?;
@@ -97,7 +131,7 @@ impl Arm {
             answer = self.send(call, &token).await?;
         }
         match answer.status {
-            202 => Err(call.failed(What::Working)),
+            202 if !call.service.answers_with_accepted() => Err(call.failed(What::Working)),
             200..=299 => Ok(answer),
             status => {
                 let retry_after = answer.retry_after(Timestamp::now());
@@ -110,11 +144,11 @@ impl Arm {
     }
 
     /// Makes the call, and reads the answer's body.
-    pub async fn read<T: DeserializeOwned>(&self, call: &ArmCall<'_>) -> Result<T, Failure> {
+    pub async fn read<T: DeserializeOwned>(&self, call: &RestCall<'_>) -> Result<T, Failure> {
         self.call(call).await?.json().map_err(|_| call.failed(What::Unreadable))
     }
 
-    async fn send(&self, call: &ArmCall<'_>, token: &Token) -> Result<Answer, Failure> {
+    async fn send(&self, call: &RestCall<'_>, token: &Token) -> Result<Answer, Failure> {
         let id = request_id();
         let mut request = Call::new(call.method, &self.endpoint, call.segments.iter().copied())
             .query("api-version", call.api_version)
@@ -132,31 +166,34 @@ impl Arm {
 }
 
 /// What a write is one at a time for.
-fn parent(endpoint: &Endpoint, segments: &[&str]) -> String {
-    format!("{endpoint}/{}", segments[..segments.len().min(PARENT)].join("/")).to_ascii_lowercase()
+fn written_apart(endpoint: &Endpoint, call: &RestCall<'_>) -> String {
+    let depth = call.segments.len().min(call.service.writes_apart());
+    format!("{endpoint}/{}", call.segments[..depth].join("/")).to_ascii_lowercase()
 }
 
 /// What Azure's support asks for. Not for conditions: those must not change from one attempt to the next.
-fn log(call: &ArmCall<'_>, id: &str, answer: &Result<Answer, crate::http::HttpError>) {
+fn log(call: &RestCall<'_>, id: &str, answer: &Result<Answer, crate::http::HttpError>) {
     match answer {
         Ok(answer) => {
             let header = |name| answer.header(name).filter(|value| value.len() <= 128).unwrap_or_default();
             tracing::debug!(
+                service = call.service.name(),
                 action = call.action,
                 status = answer.status,
                 client_request_id = id,
                 request_id = header("x-ms-request-id"),
                 correlation_id = header("x-ms-correlation-request-id"),
                 routing_id = header("x-ms-routing-request-id"),
-                "Azure Resource Manager answered"
+                "the service answered"
             );
         }
         Err(error) => {
             tracing::debug!(
+                service = call.service.name(),
                 action = call.action,
                 client_request_id = id,
                 %error,
-                "Azure Resource Manager did not answer"
+                "the service did not answer"
             );
         }
     }
