@@ -8,6 +8,7 @@ use kube::{Api, Resource, ResourceExt};
 use super::converge::{Closed, Gate};
 use super::deletion;
 use super::dependents::RootKey;
+use super::reconcile::sync_request;
 use super::status::{self, Outcome};
 use super::write::{self, WriteError};
 use super::{Engine, Provider, Step};
@@ -101,6 +102,7 @@ fn with_intent<R: CertificateResource>(
     let mut status = status::report(&old, &outcome, &around).status;
     let (step, content_hash) = (step.name().to_owned(), step.content_hash());
     status.verification_code = None; // a code is used once
+    status.last_handled_sync_request = sync_request(root).or(status.last_handled_sync_request);
     let term = Some(engine.term.name().to_owned());
     status.late_writes_until = deletion::last_late_write(root).filter(|until| *until > around.now);
     status.intent = Some(Intent { step, content_hash, term, start_time: around.now });

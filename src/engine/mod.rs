@@ -269,7 +269,7 @@ pub trait Provider: Sized + Send + Sync + 'static {
     /// What all providers of a cloud share: credentials, limits.
     type Cloud: Send + Sync + 'static;
     /// The parsed wish.
-    type Desired: Send + Sync;
+    type Desired: Send + Sync + 'static;
     /// What the service says, and what our records hold of it.
     type Observed: Send + Sync;
     /// One call.

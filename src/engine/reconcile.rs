@@ -161,7 +161,10 @@ impl<P: Provider> Pass<'_, P> {
         root.common().resync_interval()?;
         root.common().renew_before()?;
         let found = self.fetch(&P::references(root)).await?;
-        let desired = P::desired(root, &found, self.context.engine.clock.now())?;
+        let (now, of) = (self.context.engine.clock.now(), root.clone());
+        // Opening a file with a password takes its time.
+        let parsed = tokio::task::spawn_blocking(move || P::desired(&of, &found, now)).await;
+        let desired = parsed.map_err(|_| Halt::Outdated)??; // a panic is told where it happens
         let account = self.account(root).await?;
         self.take_name(root, &account.cloud).await?;
         Ok((self.connect(root, &account).await?, desired))
@@ -332,7 +335,7 @@ pub(super) fn records<R: CertificateResource>(root: &R) -> bool {
 }
 
 /// The sync request on the object, as far as the status has room for it.
-fn sync_request<R: CertificateResource>(root: &R) -> Option<String> {
+pub(super) fn sync_request<R: CertificateResource>(root: &R) -> Option<String> {
     let value = root.annotations().get(SYNC_REQUESTED)?;
     Some(value.chars().filter(|it| !it.is_control()).take(64).collect())
 }

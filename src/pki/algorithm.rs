@@ -35,6 +35,15 @@ impl Curve {
         Self::ALL.into_iter().find(|curve| curve.name().as_bytes() == name)
     }
 
+    /// NIST's name of it.
+    pub(super) fn common_name(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::P521 => "P-521",
+        }
+    }
+
     fn name(self) -> ObjectIdentifier {
         match self {
             Self::P256 => ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7"),
@@ -98,6 +107,11 @@ impl<'a> PublicKey<'a> {
             None
         }?;
         Some(Self { kind, bits })
+    }
+
+    /// The size of an RSA key.
+    pub(super) fn rsa_bits(&self) -> Option<usize> {
+        Some(bit_length(Values::of(Tag::Sequence, self.bits)?.take(Tag::Integer)?))
     }
 
     /// Checks a signature; `algorithm` is its AlgorithmIdentifier.

@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 
 use jiff::Timestamp;
 
-use super::algorithm::{PublicKey, Unverified};
+use super::algorithm::{KeyKind, PublicKey, Unverified};
 use super::fields::Fields;
 use super::fingerprint::{Fingerprint, Thumbprint, hex};
 use super::name;
@@ -36,6 +36,21 @@ pub enum Authority {
     Leaf,
     /// It says nothing, as version 1 certificates cannot.
     Unstated,
+}
+
+/// A kind of key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyShape {
+    /// RSA.
+    Rsa {
+        /// Its size.
+        bits: usize,
+    },
+    /// Elliptic.
+    Elliptic {
+        /// The curve, by NIST's name.
+        curve: &'static str,
+    },
 }
 
 /// Bytes that are not the certificates that were asked for. All texts continue "The certificate in …: ".
@@ -203,6 +218,15 @@ impl Certificate {
     /// The subject key identifier, where there is one.
     pub(super) fn subject_key_identifier(&self) -> Option<&[u8]> {
         self.subject_key_identifier.as_deref()
+    }
+
+    /// What kind of key it is for; `None` if it is of a kind that is not worked with.
+    pub fn key_shape(&self) -> Option<KeyShape> {
+        let key = PublicKey::read(&self.public_key_der)?;
+        Some(match key.kind {
+            KeyKind::Rsa => KeyShape::Rsa { bits: key.rsa_bits()? },
+            KeyKind::Elliptic(curve) => KeyShape::Elliptic { curve: curve.common_name() },
+        })
     }
 
     /// Its names and uses; `None` if they cannot be read.

@@ -28,7 +28,7 @@ mod testing;
 mod time;
 
 pub use bundle::certificates;
-pub use certificate::{Authority, Certificate, Malformed, NotIssued};
+pub use certificate::{Authority, Certificate, KeyShape, Malformed, NotIssued};
 pub use chain::Identity;
 pub use code::{InvalidCode, VerificationCode};
 pub use distinguished_name::DistinguishedName;

@@ -23,10 +23,11 @@ use crate::http::Http;
 use crate::source::account::{Account, Cloud};
 use azure::Azure;
 use azure::iot_hub::IotHub;
+use azure::key_vault::KeyVault;
 
 /// Every provider.
-pub fn all() -> [&'static dyn Registered; 1] {
-    [&Kind::<IotHub>(PhantomData)]
+pub fn all() -> [&'static dyn Registered; 2] {
+    [&Kind::<IotHub>(PhantomData), &Kind::<KeyVault>(PhantomData)]
 }
 
 /// The clouds that providers stand on.

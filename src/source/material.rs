@@ -3,8 +3,9 @@
 use super::{Fetched, Reference};
 use crate::api::certificate::CertificateSummary;
 use crate::api::reason::{Invalid, Reason};
-use crate::api::source::{KeyRef, Source};
-use crate::pki::{self, Certificate, PrivateKey};
+use crate::api::source::{KeyRef, Pkcs12SecretRef, Source};
+use crate::pki::pkcs12::{self, Pkcs12Fault};
+use crate::pki::{self, Certificate, Identity, PrivateKey};
 
 /// What a source refers to.
 pub fn references(source: &Source) -> Vec<Reference> {
@@ -26,9 +27,8 @@ pub fn certificates(source: &Source, found: &Fetched) -> Result<Vec<Certificate>
         parse(value(found, &Reference::config_map(name), key, &place)?, &place)
     } else if let Some(text) = &source.inline {
         parse(text.as_bytes(), "`spec.source.inline`")
-    } else if source.pkcs12_secret_ref.is_some() {
-        let message = "this version does not act on `spec.source.pkcs12SecretRef` yet";
-        Err(Invalid::new(Reason::NotSupported, message))
+    } else if let Some(pkcs12) = &source.pkcs12_secret_ref {
+        Ok(open(pkcs12, found)?.certificates().to_vec())
     } else {
         let message =
             "`spec.source` must name one of `secretRef`, `configMapRef`, `inline` and `pkcs12SecretRef`";
@@ -43,6 +43,9 @@ pub fn private_key(
     certificate: &Certificate,
     found: &Fetched,
 ) -> Result<PrivateKey, Invalid> {
+    if let (None, Some(pkcs12)) = (elsewhere, &source.pkcs12_secret_ref) {
+        return Ok(open(pkcs12, found)?.key().clone());
+    }
     let (name, key) = match (elsewhere, &source.secret_ref) {
         (Some(KeyRef { name, key }), _) => (name.as_str(), key.as_str()),
         (None, Some(secret)) => (secret.name.as_str(), secret.private_key_key()),
@@ -75,6 +78,49 @@ pub fn signed_certificate(reference: &KeyRef, found: &Fetched) -> Result<Certifi
     let certificates = parse(value(found, &secret, key, &place)?, &place)?;
     let none = || Invalid::new(Reason::CertificateMalformed, format!("{place}: there is no certificate"));
     certificates.into_iter().next().ok_or_else(none)
+}
+
+/// The pair of a source that holds both, its issuers behind it in their order.
+pub fn identity(source: &Source, found: &Fetched) -> Result<Identity, Invalid> {
+    if let Some(pkcs12) = &source.pkcs12_secret_ref {
+        return open(pkcs12, found);
+    }
+    let certificates = certificates(source, found)?;
+    let secret = source.secret_ref.as_ref().ok_or_else(|| {
+        Invalid::new(Reason::SpecInvalid, "the source must name a Secret that holds certificate and key")
+    })?;
+    let place = format!("Secret `{}`, key `{}`", secret.name, secret.private_key_key());
+    let key =
+        PrivateKey::parse(value(found, &Reference::secret(&secret.name), secret.private_key_key(), &place)?)
+            .map_err(|error| Invalid::new(Reason::PrivateKeyUnusable, format!("{place}: {error}")))?;
+    Identity::assemble(key, certificates).ok_or_else(|| {
+        let message =
+            format!("{place}: the private key belongs to none of the certificates: store the pair together");
+        Invalid::new(Reason::KeyMismatch, message)
+    })
+}
+
+fn open(reference: &Pkcs12SecretRef, found: &Fetched) -> Result<Identity, Invalid> {
+    let Pkcs12SecretRef { name, key, password_key } = reference;
+    let secret = Reference::secret(name);
+    let place = format!("Secret `{name}`, key `{key}`");
+    let file = value(found, &secret, key, &place)?;
+    let password = found.data(&secret).and_then(|it| it.value(password_key)).ok_or_else(|| {
+        let message = format!("Secret `{name}`, key `{password_key}`: the key is missing");
+        Invalid::new(Reason::SecretKeyMissing, message)
+    })?;
+    let password = std::str::from_utf8(password).map(|it| it.trim_end_matches(['\r', '\n']));
+    let opened = pkcs12::open(file, password.unwrap_or_default());
+    opened.map_err(|fault| {
+        let reason = match fault {
+            Pkcs12Fault::WrongPassword | Pkcs12Fault::NoKey | Pkcs12Fault::SeveralKeys | Pkcs12Fault::Key => {
+                Reason::PrivateKeyUnusable
+            }
+            Pkcs12Fault::KeyMismatch => Reason::KeyMismatch,
+            _ => Reason::CertificateMalformed,
+        };
+        Invalid::new(reason, format!("{place}: {fault}"))
+    })
 }
 
 /// The public facts of a certificate, as a status shows them.

@@ -7,6 +7,7 @@ mod environment;
 mod error_body;
 mod failure;
 pub mod iot_hub;
+pub mod key_vault;
 mod pace;
 mod random;
 mod rest;

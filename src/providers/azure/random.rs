@@ -1,6 +1,8 @@
-//! Random bytes for request ids and jitter: nothing here is a secret.
+//! Random bytes: for request ids and jitter, where nothing is a secret, and for passwords.
 
 use std::time::Duration;
+
+use zeroize::Zeroizing;
 
 /// A version 4 UUID (RFC 9562 §5.4).
 pub(super) fn request_id() -> String {
@@ -19,6 +21,13 @@ pub(super) fn jittered(pause: Duration) -> Duration {
 
 fn shortened(pause: Duration, by: u8) -> Duration {
     pause - pause.mul_f64(f64::from(by) / 255.0 / 5.0)
+}
+
+/// A password for a file that is opened once: 128 bits of chance. `None` if there is no chance to be had.
+pub(super) fn password() -> Option<Zeroizing<String>> {
+    let mut bytes = Zeroizing::new([0_u8; 16]);
+    aws_lc_rs::rand::fill(&mut *bytes).ok()?;
+    Some(Zeroizing::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
 }
 
 /// A generator that fails gives zeros: ids that repeat and no jitter are better than no call.

@@ -73,9 +73,6 @@ impl Provider for IotHub {
             Err(Invalid::new(Reason::NotSupported, format!("this version does not act on `{field}` yet")))
         };
         let spec = &root.spec;
-        if spec.source.pkcs12_secret_ref.is_some() {
-            return not_yet("spec.source.pkcs12SecretRef");
-        }
         if spec.rotation.as_ref().is_some_and(|it| it.strategy == RotationStrategy::Overlap) {
             return not_yet("spec.rotation.strategy: Overlap");
         }

@@ -1,0 +1,376 @@
+//! What the vault needs next. Pure: the tables in `tests` list the rows.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::compare::{Repair, repair};
+use super::observed::{
+    ADOPTED, Bundle, CHAIN, HandedOut, Held, MANAGED_BY, OWNER, Observed, Operation, State,
+};
+use super::step::{Create, Import, Merge, Signed, Step, ToIssue};
+use super::wire::Tags;
+use super::wish::{self, Desired, Issuance, Signer, Wish};
+use crate::api::FIELD_MANAGER;
+use crate::api::certificate::{AdoptionPolicy, Origin};
+use crate::api::key_vault::{OnSoftDeleted, OnStuckOperation};
+use crate::api::reason::{Invalid, Reason};
+use crate::engine::{Goal, Next};
+use crate::pki::Certificate;
+
+/// How long the vault may take to sign by itself; seen were 5 to 10 seconds.
+const SELF_SIGNING: SignedDuration = SignedDuration::from_mins(15);
+/// How long a public issuer may take: it may want to see papers.
+const ISSUING: SignedDuration = SignedDuration::from_hours(3 * 24);
+/// How often somebody else's signature is looked for; cert-manager's is noticed at once.
+const SIGNATURE: Duration = Duration::from_secs(60);
+/// How often a deletion that does not show yet is looked for.
+const DELETION: Duration = Duration::from_secs(5);
+/// How often something that needs somebody is looked at.
+const SLOWLY: Duration = Duration::from_secs(15 * 60);
+
+/// The next call, if one is needed.
+pub fn next(goal: &Goal<Desired>, observed: &Observed) -> Next<Step> {
+    match (goal, &observed.state) {
+        (Goal::Absent, state) => remove(state, observed),
+        (Goal::Present(want), State::Missing) => begin(want, observed),
+        (Goal::Present(want), State::Deleted(it)) => recover(want, it, observed),
+        (Goal::Present(want), State::Held(it)) if it.belongs_to(&observed.held.uid) => {
+            keep(want, it, observed)
+        }
+        (Goal::Present(want), State::Held(it)) => adopt(want, it, &observed.held),
+    }
+}
+
+/// Whether to look at what the vault is at work on, before it is given more to do.
+pub fn needs_operation(goal: &Goal<Desired>, observed: &Observed) -> bool {
+    let issued = |it: &Bundle| it.certificate.is_some();
+    match &observed.state {
+        State::Missing | State::Deleted(_) => false,
+        State::Held(it) if !issued(it) || observed.held.operation.is_some() => true,
+        State::Held(_) => matches!(next(goal, observed), Next::Step(Step::Create(_) | Step::Import(_))),
+    }
+}
+
+/// Whether to read what the vault hands out: only where it is to be exported, and is not there yet.
+pub fn needs_secret(goal: &Goal<Desired>, observed: &Observed) -> bool {
+    let (Goal::Present(want), State::Held(it)) = (goal, &observed.state) else { return false };
+    let (Some(export), Some(certificate)) = (&want.export, &it.certificate) else { return false };
+    let exported = export.held.as_ref().is_some_and(|held| held.leaf() == certificate);
+    !exported && it.enabled != Some(false) && matches!(next(goal, observed), Next::Done)
+}
+
+/// How we own what is there: by record, or by its tags.
+pub fn origin(it: &Bundle, held: &Held) -> Origin {
+    let adopted = it.tags.contains_key(ADOPTED);
+    held.origin.unwrap_or(if adopted { Origin::Adopted } else { Origin::Created })
+}
+
+/// There is nothing: the first version.
+fn begin(want: &Desired, observed: &Observed) -> Next<Step> {
+    lingering(observed).unwrap_or_else(|| make(want, Tags::new(), observed, false))
+}
+
+/// An earlier request without an answer may still make what we would make again.
+fn lingering(observed: &Observed) -> Option<Next<Step>> {
+    let wait = observed.held.lingering(observed.now)?;
+    let message = "an earlier request got no answer; the vault is read until it would show".to_owned();
+    Some(Next::Wait { reason: Reason::Creating, message, wait, serves: false })
+}
+
+fn make(want: &Desired, held: Tags, observed: &Observed, renews: bool) -> Next<Step> {
+    let tags = tags(want, held, &observed.held, false);
+    let hash = want.hash.clone();
+    Next::Step(match &want.wish {
+        Wish::Policy(issuance) => {
+            let policy = issuance.policy.clone();
+            Step::Create(Create { policy, enabled: want.enabled, tags, hash, renews })
+        }
+        Wish::Import(imported) => Step::Import(Box::new(Import::new(imported, want.enabled, tags, &hash))),
+    })
+}
+
+/// The tags that are there, with ours over them.
+fn tags(want: &Desired, held: Tags, ours: &Held, adopts: bool) -> Tags {
+    let mut tags = held;
+    tags.extend(want.tags.clone());
+    tags.insert(MANAGED_BY.to_owned(), FIELD_MANAGER.to_owned());
+    tags.insert(OWNER.to_owned(), ours.uid.clone());
+    if adopts {
+        tags.insert(ADOPTED.to_owned(), "true".to_owned());
+    }
+    match &want.wish {
+        Wish::Import(imported) => tags.insert(CHAIN.to_owned(), imported.chain_hash.clone()),
+        Wish::Policy(_) => tags.remove(CHAIN),
+    };
+    tags
+}
+
+/// The name is kept for a deleted certificate.
+fn recover(want: &Desired, it: &Bundle, observed: &Observed) -> Next<Step> {
+    let held = &observed.held;
+    let may = it.belongs_to(&held.uid) || may_adopt(want, it, held);
+    if held.on_soft_deleted == OnSoftDeleted::Recover && may {
+        return Next::Step(Step::Recover);
+    }
+    let what = match held.on_soft_deleted {
+        OnSoftDeleted::Fail => "set `spec.onSoftDeleted` to 'Recover', or purge it",
+        OnSoftDeleted::Recover => "set `spec.adoptionPolicy` to 'Always' to take it over, or purge it",
+    };
+    Next::Stuck {
+        reason: Reason::RemoteSoftDeleted,
+        message: format!("the name belongs to a deleted certificate that can still be recovered: {what}"),
+    }
+}
+
+/// Another's certificate.
+fn adopt(want: &Desired, it: &Bundle, held: &Held) -> Next<Step> {
+    if may_adopt(want, it, held) {
+        let tags = tags(want, it.tags.clone(), held, true);
+        return Next::Step(Step::Update { version: it.version.clone(), enabled: None, tags, adopts: true });
+    }
+    let (which, wanted) = match held.adoption {
+        AdoptionPolicy::Never => ("a certificate", "'IfIdentical' or 'Always'"),
+        AdoptionPolicy::IfIdentical | AdoptionPolicy::Always => ("another certificate", "'Always'"),
+    };
+    Next::Stuck {
+        reason: Reason::NotOwned,
+        message: format!(
+            "the vault holds {which} under this name, without the tag of this object: choose another \
+             `spec.certificateName`, or set `spec.adoptionPolicy` to {wanted} to take it over"
+        ),
+    }
+}
+
+fn may_adopt(want: &Desired, it: &Bundle, held: &Held) -> bool {
+    match held.adoption {
+        AdoptionPolicy::Never => false,
+        AdoptionPolicy::Always => true,
+        AdoptionPolicy::IfIdentical => {
+            let identical =
+                |certificate| !matches!(repair(want, it, certificate), Some(Repair::NewVersion(_)));
+            it.certificate.as_ref().is_some_and(identical)
+        }
+    }
+}
+
+/// Our own certificate.
+fn keep(want: &Desired, it: &Bundle, observed: &Observed) -> Next<Step> {
+    if let Operation::InProgress { .. } = &observed.operation {
+        return at_work(want, it, observed);
+    }
+    let Some(certificate) = &it.certificate else {
+        return failed(want, observed, false)
+            .or_else(|| lingering(observed))
+            .unwrap_or_else(|| make(want, it.tags.clone(), observed, false));
+    };
+    match repair(want, it, certificate) {
+        Some(Repair::NewVersion(field)) => remake(want, it, field, observed),
+        Some(Repair::Policy(_)) => Next::Step(Step::UpdatePolicy(policy(want))),
+        Some(Repair::Version) => {
+            let tags = tags(want, it.tags.clone(), &observed.held, false);
+            Next::Step(Step::Update {
+                version: it.version.clone(),
+                enabled: want.enabled,
+                tags,
+                adopts: false,
+            })
+        }
+        None => renew(want, it, certificate, observed),
+    }
+}
+
+/// The whole policy where the vault makes the certificate; of an import, only that the vault does not renew.
+fn policy(want: &Desired) -> super::policy::Policy {
+    match &want.wish {
+        Wish::Policy(issuance) => issuance.policy.clone(),
+        Wish::Import(imported) => super::policy::Policy {
+            lifetime_actions: imported.policy.lifetime_actions.clone(),
+            ..super::policy::Policy::default()
+        },
+    }
+}
+
+/// A version that was made for this very wish and is not as wanted would not be better the second time.
+fn remake(want: &Desired, it: &Bundle, field: &str, observed: &Observed) -> Next<Step> {
+    let held = &observed.held;
+    let made_for_this = held.written.as_ref() == Some(&want.hash);
+    if made_for_this && held.version.as_ref() != Some(&it.version) {
+        return Next::Stuck {
+            reason: Reason::Diverged,
+            message: format!(
+                "the vault made a version for this spec that differs in `{field}`: change the spec to what the \
+                 issuer gives, or look for another writer of the certificate"
+            ),
+        };
+    }
+    failed(want, observed, false)
+        .or_else(|| lingering(observed))
+        .unwrap_or_else(|| make(want, it.tags.clone(), observed, false))
+}
+
+/// All is as wanted: is it time for a new one?
+fn renew(want: &Desired, it: &Bundle, certificate: &Certificate, observed: &Observed) -> Next<Step> {
+    let Wish::Policy(issuance) = &want.wish else { return done(want, observed) };
+    let Some(renew_before) = issuance.renew_before else { return done(want, observed) };
+    let due = renew_before.of(certificate.not_before(), certificate.not_after());
+    if observed.now < due {
+        return done(want, observed);
+    }
+    if due <= certificate.not_before() {
+        return Next::Stuck {
+            reason: Reason::SpecInvalid,
+            message: "`spec.renewBefore` must be shorter than the certificate's validity".to_owned(),
+        };
+    }
+    failed(want, observed, true)
+        .or_else(|| lingering(observed))
+        .unwrap_or_else(|| make(want, it.tags.clone(), observed, true))
+}
+
+fn done(want: &Desired, observed: &Observed) -> Next<Step> {
+    match &observed.handed_out {
+        Some(HandedOut::NoKey) if want.export.is_some() => Next::Stuck {
+            reason: Reason::KeyNotExportable,
+            message: "the vault does not give away the private key: set \
+                      `spec.policy.keyProperties.exportable` to true, or remove `spec.exportTo`"
+                .to_owned(),
+        },
+        _ => Next::Done,
+    }
+}
+
+/// What was to be made for this very wish failed, and nobody asked for another try.
+fn failed(want: &Desired, observed: &Observed, serves: bool) -> Option<Next<Step>> {
+    let Operation::Failed { code } = &observed.operation else { return None };
+    let held = &observed.held;
+    if held.written.as_ref() != Some(&want.hash) || held.asks_anew {
+        return None;
+    }
+    let code = code.as_ref().map(|it| format!(" (code {it})")).unwrap_or_default();
+    let message = format!(
+        "the certificate was not issued{code}: see the operation in the vault, correct `spec.policy` or the issuer, \
+         then ask for another try with the annotation certferry.dev/sync-requested"
+    );
+    Some(Next::Wait { reason: Reason::IssuanceFailed, message, wait: SLOWLY, serves })
+}
+
+/// The vault is at work on something of ours.
+fn at_work(want: &Desired, it: &Bundle, observed: &Observed) -> Next<Step> {
+    let Operation::InProgress { id, request, wait } = &observed.operation else { return Next::Done };
+    let as_wanted = |certificate| !matches!(repair(want, it, certificate), Some(Repair::NewVersion(_)));
+    let serves = it.certificate.as_ref().is_some_and(as_wanted);
+    let dropped = || Next::Step(Step::DropOperation { id: id.clone() });
+    let Wish::Policy(issuance) = &want.wish else {
+        // It was begun for another wish; a merge may never come.
+        return match request {
+            Some(_) => dropped(),
+            None => waiting(*wait, serves),
+        };
+    };
+    let for_another = observed.held.written.as_ref().is_some_and(|it| *it != want.hash);
+    match &issuance.signer {
+        Some(_) if for_another => dropped(),
+        Some(signer) => {
+            let Some(request) = request else { return waiting(*wait, serves) };
+            sign(want, it, issuance, signer, request, observed, serves)
+        }
+        None if is_stuck(issuance, id, observed) => match observed.held.on_stuck {
+            OnStuckOperation::Cancel => dropped(),
+            OnStuckOperation::Report => Next::Wait {
+                reason: Reason::OperationStuck,
+                message: "the vault does not get done with issuing: look at the operation there, or set \
+                          `spec.onStuckOperation` to 'Cancel' to begin anew"
+                    .to_owned(),
+                wait: SLOWLY,
+                serves,
+            },
+        },
+        None => waiting(*wait, serves),
+    }
+}
+
+fn waiting(wait: Duration, serves: bool) -> Next<Step> {
+    let message = "the vault is issuing the certificate".to_owned();
+    Next::Wait { reason: Reason::OperationInProgress, message, wait, serves }
+}
+
+fn is_stuck(issuance: &Issuance, id: &str, observed: &Observed) -> bool {
+    let by_itself = issuance.policy.issuer_name().is_some_and(|it| it.eq_ignore_ascii_case("Self"));
+    let limit = if by_itself { SELF_SIGNING } else { ISSUING };
+    observed.held.begun(id).is_some_and(|since| observed.now.duration_since(since) > limit)
+}
+
+/// The vault's request waits for a signature.
+fn sign(
+    want: &Desired,
+    it: &Bundle,
+    issuance: &Issuance,
+    signer: &Signer,
+    request: &crate::pki::SigningRequest,
+    observed: &Observed,
+    renews: bool,
+) -> Next<Step> {
+    let merge = |signed| {
+        let tags = tags(want, it.tags.clone(), &observed.held, false);
+        let hash = want.hash.clone();
+        Next::Step(Step::Merge(Box::new(Merge { signed, enabled: want.enabled, tags, hash, renews })))
+    };
+    let awaiting = |message: &str| Next::Wait {
+        reason: Reason::AwaitingSignature,
+        message: message.to_owned(),
+        wait: SIGNATURE,
+        serves: renews,
+    };
+    match signer {
+        Signer::Ca(ca) => merge(Signed::ByCa(Box::new(ToIssue {
+            request: request.clone(),
+            ca: ca.clone(),
+            life: wish::life(&issuance.written),
+        }))),
+        Signer::External => awaiting(
+            "have the request in `status.signingRequest` signed, and merge the certificate in the vault",
+        ),
+        Signer::CertManager(question) if question.asked.as_ref() != Some(request) => {
+            awaiting("cert-manager is asked to sign the vault's request")
+        }
+        Signer::CertManager(question) => match &question.signed {
+            Some(Ok(chain)) => merge(Signed::Chain(chain.clone())),
+            Some(Err(Invalid { reason, message })) => {
+                Next::Wait { reason: *reason, message: message.clone(), wait: SLOWLY, serves: renews }
+            }
+            None => awaiting("cert-manager is asked to sign the vault's request"),
+        },
+    }
+}
+
+/// Only what has our tag is deleted.
+fn remove(state: &State, observed: &Observed) -> Next<Step> {
+    let held = &observed.held;
+    let gone = || Next::Wait {
+        reason: Reason::Deleting,
+        message: "the certificate is deleted; it is purged once the vault shows it so".to_owned(),
+        wait: DELETION,
+        serves: false,
+    };
+    match state {
+        State::Missing if held.purge && held.deletion_lag(observed.now).is_some() => gone(),
+        State::Missing => Next::Done,
+        State::Deleted(it) if held.purge && it.belongs_to(&held.uid) => Next::Step(Step::Purge),
+        State::Deleted(_) => Next::Done,
+        State::Held(it) if it.belongs_to(&held.uid) => match &observed.operation {
+            Operation::InProgress { id, .. } => Next::Step(Step::DropOperation { id: id.clone() }),
+            _ => Next::Step(Step::Delete { purge: held.purge }),
+        },
+        State::Held(_) if held.origin.is_none() => Next::Done, // never ours
+        State::Held(_) => Next::Stuck {
+            reason: Reason::DeletionBlocked,
+            message: "the vault's certificate has lost the tag of this object: delete it there, or set \
+                      `spec.deletionPolicy` to 'Retain' to leave it"
+                .to_owned(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;
