@@ -90,6 +90,11 @@ pub(crate) fn expiry(certificate: &X509) -> i64 {
     unix_seconds(certificate.not_after())
 }
 
+/// Unix seconds.
+pub(crate) fn begin(certificate: &X509) -> i64 {
+    unix_seconds(certificate.not_before())
+}
+
 pub(crate) fn valid_at(certificate: &X509, now: i64) -> bool {
     unix_seconds(certificate.not_before()) <= now && now <= unix_seconds(certificate.not_after())
 }

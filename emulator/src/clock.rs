@@ -62,6 +62,15 @@ fn civil(unix_seconds: i64) -> Civil {
     }
 }
 
+/// The same day of the month, so many months later; the last one where the month is shorter.
+pub(crate) fn months_later(unix_seconds: i64, months: i64) -> i64 {
+    let Civil { year, month, day, seconds } = civil(unix_seconds);
+    let total = year * 12 + month - 1 + months;
+    let (year, month) = (total.div_euclid(12), total.rem_euclid(12) + 1);
+    let longest = (28..=31).rev().find(|day| civil(unix(year, month, *day, 0)).day == *day).unwrap_or(28);
+    unix(year, month, day.min(longest), seconds)
+}
+
 fn unix(year: i64, month: i64, day: i64, seconds: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let march_month = if month > 2 { month - 3 } else { month + 9 };

@@ -23,6 +23,7 @@ mod entra;
 mod faults;
 mod imds;
 mod journal;
+mod key_vault;
 mod names;
 mod outgoing;
 mod pipeline;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::clouds::CLOUDS;
 
-/// What is printed when the emulator is ready. Every key of the contract is there; `vault`, `iam` and `iotda` are
+/// What is printed when the emulator is ready. Every key of the contract is there; `iam` and `iotda` are
 /// reserved until their services answer.
 #[derive(Debug, Clone, Serialize)]
 pub struct Ready {
@@ -18,7 +18,7 @@ pub struct Ready {
     pub arm: String,
     /// Managed identity tokens.
     pub imds: String,
-    /// Key Vault, a template with `{vault}` (reserved).
+    /// Key Vault, a template with `{vault}`.
     pub vault: String,
     /// Huawei Cloud IAM (reserved).
     pub iam: String,

@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64URL};
+use openssl::pkcs12::Pkcs12;
 use openssl::pkey::PKey;
 use serde_json::Value;
 
@@ -18,7 +19,8 @@ const SECRET_HEADERS: [&str; 6] = [
     "x-subject-token",
     "x-identity-header",
 ];
-const SECRET_FIELDS: [&str; 8] = [
+const SECRET_FIELDS: [&str; 9] = [
+    "pwd",
     "client_secret",
     "client_assertion",
     "assertion",
@@ -107,7 +109,9 @@ fn looks_like_key(text: &str) -> bool {
     }
     let packed: String = text.split_ascii_whitespace().collect();
     let Ok(bytes) = BASE64.decode(packed) else { return false };
-    String::from_utf8_lossy(&bytes).contains("PRIVATE KEY-----") || PKey::private_key_from_der(&bytes).is_ok()
+    String::from_utf8_lossy(&bytes).contains("PRIVATE KEY-----")
+        || PKey::private_key_from_der(&bytes).is_ok()
+        || Pkcs12::from_der(&bytes).is_ok()
 }
 
 #[cfg(test)]

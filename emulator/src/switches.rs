@@ -15,6 +15,22 @@ pub(crate) struct Switches {
     /// What the client assertions of other issuers may be signed with.
     pub(crate) assertion_algorithms: AssertionAlgorithms,
     pub(crate) iot_hub: IotHubSwitches,
+    pub(crate) key_vault: KeyVaultSwitches,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct KeyVaultSwitches {
+    pub(crate) tags_patch: TagsPatch,
+}
+
+/// What a change of tags does to those that are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum TagsPatch {
+    #[default]
+    Replace,
+    Merge,
 }
 
 /// 3599 seconds unless set, as Entra issues them.

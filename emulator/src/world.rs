@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arm::iot_hub::hub::Hub;
 use crate::entra::federation::FederatedCredential;
+use crate::key_vault::vault::Vault;
 use crate::roles::RoleAssignment;
 use crate::switches::Switches;
 use crate::throttle::Limits;
@@ -16,6 +17,7 @@ pub(crate) struct World {
     pub(crate) clients: Vec<Client>,
     pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) hubs: Vec<Hub>,
+    pub(crate) vaults: Vec<Vault>,
     pub(crate) switches: Switches,
     pub(crate) throttle: Limits,
     /// Tokens of an older generation are refused: how all issued tokens are invalidated at once.
@@ -124,6 +126,7 @@ impl World {
     /// Exchanges what the services hold, and nothing of who may use it: how a read is served from old state.
     pub(crate) fn swap_resources(&mut self, other: &mut Self) {
         std::mem::swap(&mut self.hubs, &mut other.hubs);
+        std::mem::swap(&mut self.vaults, &mut other.vaults);
     }
 }
 

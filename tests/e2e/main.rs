@@ -6,11 +6,13 @@ mod expiry;
 mod failover;
 mod faults;
 mod grants;
+mod key_vault;
 mod ownership;
 mod policies;
 mod proof;
 mod rest;
 mod secrets;
+mod vault;
 mod world;
 
 use anyhow::{Result, ensure};

@@ -31,6 +31,8 @@ pub struct World {
     pub emulator: Emulator,
     pub cluster: Arc<Cluster>,
     pub namespace: String,
+    /// The kind that its tests are about.
+    kind: &'static str,
 }
 
 /// What most tests share.
@@ -72,13 +74,18 @@ impl World {
         Self::on(shared().await?.cluster.clone(), name).await
     }
 
+    /// The same, for certificates in vaults.
+    pub async fn of_vaults(name: &str) -> Result<Self> {
+        Ok(Self { kind: "keyvaultcertificate", ..Self::start(&format!("vault-{name}")).await? })
+    }
+
     /// On a cluster of the test's own.
     pub async fn on(cluster: Arc<Cluster>, name: &str) -> Result<Self> {
         let emulator = Emulator::start(emulator::Options::default()).await?;
         let namespace = format!("e2e-{name}");
         cluster.granting_namespace(&namespace).await?;
         cluster.emulated_account(&namespace, &namespace, &emulator.urls).await?;
-        Ok(Self { emulator, cluster, namespace })
+        Ok(Self { emulator, cluster, namespace, kind: "iothubcertificate" })
     }
 
     pub async fn stop(self) -> Result<()> {
@@ -148,13 +155,13 @@ spec:
     pub async fn nudge(&self, name: &str) -> Result<()> {
         let seen = self.requests().await?.len();
         let nudge = format!("certferry-test/nudge={seen}");
-        self.kubectl(&["annotate", "--overwrite", "iothubcertificate", name, &nudge]).await.map(drop)
+        self.kubectl(&["annotate", "--overwrite", self.kind, name, &nudge]).await.map(drop)
     }
 
     /// The conditions, when the object has them for its present generation.
     pub async fn condition(&self, name: &str, type_: &str) -> Result<Value> {
         let object: Value =
-            serde_json::from_str(&self.kubectl(&["get", "iothubcertificate", name, "-o", "json"]).await?)?;
+            serde_json::from_str(&self.kubectl(&["get", self.kind, name, "-o", "json"]).await?)?;
         let conditions = object["status"]["conditions"].as_array().context("no conditions yet")?;
         let found = conditions.iter().find(|it| it["type"] == type_).context("no such condition")?;
         ensure!(found["observedGeneration"] == object["metadata"]["generation"], "old generation: {found}");
@@ -187,16 +194,16 @@ spec:
 
     /// Some of an object's fields, as a JSONPath says.
     pub async fn field(&self, name: &str, path: &str) -> Result<String> {
-        self.kubectl(&["get", "iothubcertificate", name, "-o", &format!("jsonpath={{{path}}}")]).await
+        self.kubectl(&["get", self.kind, name, "-o", &format!("jsonpath={{{path}}}")]).await
     }
 
     pub async fn delete(&self, name: &str) -> Result<()> {
-        self.kubectl(&["delete", "iothubcertificate", name, "--timeout=60s"]).await.map(drop)
+        self.kubectl(&["delete", self.kind, name, "--timeout=60s"]).await.map(drop)
     }
 
     /// Deleted, now or before, the object goes, and the certificate with it.
     pub async fn is_removed(&self, name: &str) -> Result<()> {
-        self.kubectl(&["delete", "iothubcertificate", name, "--ignore-not-found", "--timeout=60s"]).await?;
+        self.kubectl(&["delete", self.kind, name, "--ignore-not-found", "--timeout=60s"]).await?;
         ensure!(self.in_hub(name).await.is_err(), "`{name}` is still in the hub");
         Ok(())
     }
@@ -234,7 +241,10 @@ spec:
         let Some(requests) = journal["requests"].as_array() else { bail!("no requests in {journal}") };
         Ok(requests
             .iter()
-            .filter(|it| it["operation"].as_str().is_some_and(|it| it.starts_with("iotHub")))
+            .filter(|it| {
+                let operation = it["operation"].as_str().unwrap_or_default();
+                operation.starts_with("iotHub") || operation.starts_with("keyVault")
+            })
             .cloned()
             .collect())
     }
@@ -245,12 +255,12 @@ spec:
         Ok(counts["counts"][operation].as_u64().unwrap_or(0))
     }
 
-    /// Requests to the hub.
+    /// Requests to the hub or the vault.
     pub async fn calls(&self) -> Result<usize> {
         Ok(self.requests().await?.len())
     }
 
-    /// Requests to the hub that may change it.
+    /// Requests that may change the hub or the vault.
     pub async fn writes(&self) -> Result<usize> {
         Ok(self.requests().await?.iter().filter(|it| it["method"] != "GET").count())
     }

@@ -20,6 +20,7 @@ pub(super) fn reset(control: &mut Control) -> Result<Value, Answer> {
 pub(super) fn show(control: &mut Control) -> Result<Value, Answer> {
     let mut shown = value(&control.state.world);
     shown["hubs"] = control.state.world.hubs.iter().map(super::hubs::shape).collect();
+    shown["vaults"] = control.state.world.vaults.iter().map(super::vaults::shape).collect();
     Ok(shown)
 }
 

@@ -6,6 +6,7 @@ mod cloud;
 mod faults;
 mod hubs;
 mod journal;
+mod vaults;
 
 use hyper::{Method, StatusCode};
 use serde::de::DeserializeOwned;
@@ -128,6 +129,38 @@ const ROUTES: &[Route] = &[
         "/_emulator/hubs/{hub}/certificates/{certificate}",
         "remove one",
         hubs::delete_certificate,
+    ),
+    route(Method::GET, "/_emulator/vaults/{vault}", "a vault and its certificates", vaults::show),
+    route(
+        Method::PUT,
+        "/_emulator/vaults/{vault}",
+        "add a vault, or change what the body names",
+        vaults::put,
+    ),
+    route(Method::DELETE, "/_emulator/vaults/{vault}", "remove a vault", vaults::delete),
+    route(
+        Method::GET,
+        "/_emulator/vaults/{vault}/certificates/{certificate}",
+        "one certificate, its versions, its operation",
+        vaults::certificate,
+    ),
+    route(
+        Method::PUT,
+        "/_emulator/vaults/{vault}/certificates/{certificate}",
+        "put one there: policy, tags, deleted",
+        vaults::plant,
+    ),
+    route(
+        Method::PATCH,
+        "/_emulator/vaults/{vault}/certificates/{certificate}",
+        "change tags, enabled, policy (merge patch), pending (its end)",
+        vaults::change,
+    ),
+    route(
+        Method::DELETE,
+        "/_emulator/vaults/{vault}/certificates/{certificate}",
+        "remove one at once",
+        vaults::remove,
     ),
 ];
 

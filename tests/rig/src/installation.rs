@@ -66,12 +66,17 @@ impl Cluster {
     /// Makes a namespace whose Secrets and ConfigMaps the operator may read.
     pub async fn granting_namespace(&self, name: &str) -> Result<()> {
         self.apply("default", &namespace(name)).await?;
+        self.grant(name, "certferry-sources").await
+    }
+
+    /// Grants one of the chart's roles to the operator in a namespace.
+    pub async fn grant(&self, name: &str, role: &str) -> Result<()> {
         let grant = json!({
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "RoleBinding",
-            "metadata": { "name": "certferry-sources" },
+            "metadata": { "name": role },
             "roleRef": {
-                "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "certferry-sources",
+                "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role,
             },
             "subjects": [{ "kind": "ServiceAccount", "name": "certferry", "namespace": NAMESPACE }],
         });
@@ -196,6 +201,7 @@ pub fn emulated_azure(tenant: &str, auth: &Value, emulator: &Urls) -> Result<Val
         "endpoints": {
             "authority": emulator.login,
             "resourceManager": emulator.arm,
+            "keyVault": emulator.vault,
             "instanceMetadata": emulator.imds,
         },
         "caBundle": fs::read_to_string(&emulator.ca)?,

@@ -1,0 +1,52 @@
+//! Certificates that are put into a vault without a call, for the control endpoint.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::{Value, json};
+
+use super::vault::{Deleted, Object, Outcome, Tags, Vault};
+use super::versions::Version;
+use super::{passing, policy};
+use crate::certificate;
+use crate::request::Answer;
+
+/// A certificate of this policy, issued at once.
+pub(crate) fn plant(
+    vault: &mut Vault,
+    name: &str,
+    sent: Option<Value>,
+    tags: Tags,
+    deleted: bool,
+    now: i64,
+) -> Result<(), Answer> {
+    let usual = || json!({"issuer": {"name": "Self"}, "x509_props": {"subject": format!("CN={name}")}});
+    let full = policy::complete(&sent.unwrap_or_else(usual), vault, Version::NEWEST)?;
+    let mut object = Object {
+        name: name.to_owned(),
+        policy: full,
+        policy_created: now,
+        policy_updated: now,
+        versions: Vec::new(),
+        pending: None,
+        was_pending: false,
+        deleted: None,
+        recovered_at: None,
+    };
+    let refused = |_| super::errors::bad_parameter("The policy cannot be carried out.");
+    let issuers = vault.issuers.clone();
+    let mut pending = passing::begin(&object, &object.policy.clone(), &issuers, 0, now).map_err(refused)?;
+    (pending.tags, pending.due, pending.outcome) = (tags, Some(now), Outcome::Completed);
+    object.pending = Some(pending);
+    passing::end(&mut object, &issuers, now);
+    object.pending = None;
+    let days = vault.soft_delete_days;
+    object.deleted = deleted.then_some(Deleted { at: now, visible_at: now, purge_at: now + days * 86_400 });
+    vault.certificates.retain(|it| !it.name.eq_ignore_ascii_case(name));
+    vault.certificates.push(object);
+    Ok(())
+}
+
+/// Of a certificate in base64.
+pub(crate) fn thumbprint(der: &str) -> Option<String> {
+    certificate::from_der(&BASE64.decode(der).ok()?).ok().map(|it| certificate::thumbprint(&it))
+}
