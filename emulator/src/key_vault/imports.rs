@@ -103,7 +103,7 @@ fn derived(certificate: &X509, key: &PKey<Private>, content_type: &str) -> Optio
             "sans": sans,
             "ekus": [],
             "key_usage": [],
-            "validity_months": (life / 2_629_746).max(1),
+            "validity_months": (life / 2_629_746).clamp(1, 1200),
             "basic_constraints": {"ca": false},
         },
         "issuer": {"name": "Unknown"},

@@ -19,8 +19,10 @@ use serde_json::Value;
 
 use super::policy::{text, texts};
 
+type Set = fn(&mut KeyUsage) -> &mut KeyUsage;
+
 /// Key usages by the service's words, and the bit that each sets.
-pub(super) const USAGES: [(&str, fn(&mut KeyUsage) -> &mut KeyUsage); 9] = [
+pub(super) const USAGES: [(&str, Set); 9] = [
     ("digitalSignature", KeyUsage::digital_signature),
     ("nonRepudiation", KeyUsage::non_repudiation),
     ("keyEncipherment", KeyUsage::key_encipherment),
