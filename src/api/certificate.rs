@@ -270,6 +270,9 @@ pub struct Intent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 320))]
     pub term: Option<String>,
+    /// Whether it is part of this object's removal.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removal: bool,
     /// When it was recorded.
     #[schemars(schema_with = "time_schema")]
     pub start_time: Timestamp,

@@ -273,10 +273,10 @@ pub enum OnStuckOperation {
     Cancel,
 }
 
-/// A vault takes 15 tags of 256 characters; four are the operator's.
+/// A vault takes 15 tags of 256 characters; five are the operator's.
 fn tags_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
-        "type": "object", "maxProperties": 11,
+        "type": "object", "maxProperties": 10,
         "additionalProperties": { "type": "string", "maxLength": 256 },
     })
 }

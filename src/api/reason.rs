@@ -12,6 +12,8 @@ pub enum Reason {
     Observed,
     /// The certificate is in the service as wanted, and its time before expiry has begun without a newer source.
     Expiring,
+    /// The certificate is in the service as wanted, and disabled there.
+    Disabled,
     /// The operator does nothing (`managementPolicy: Suspend`).
     Suspended,
     /// The controller has seen the object and not yet finished its first pass.
@@ -138,7 +140,7 @@ impl Reason {
     pub fn class(self) -> Class {
         use Reason::*;
         match self {
-            Ready | Observed | Expiring => Class::Fine,
+            Ready | Observed | Expiring | Disabled => Class::Fine,
             Suspended => Class::Suspended,
             Pending
             | Creating

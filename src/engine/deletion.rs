@@ -35,8 +35,7 @@ const LATE: SignedDuration = SignedDuration::from_mins(10);
 /// When nothing can come any more of the writes that were recorded and never seen to have taken effect.
 pub fn last_late_write<R: CertificateResource>(root: &R) -> Option<Timestamp> {
     let status = root.status()?;
-    let removal = root.meta().deletion_timestamp.as_ref().map_or(Timestamp::MAX, |it| it.0);
-    let creating = status.intent.as_ref().filter(|it| it.start_time < removal); // one of later is for the removal itself
+    let creating = status.intent.as_ref().filter(|it| !it.removal);
     let intended = creating.and_then(|it| it.start_time.checked_add(LATE).ok());
     intended.max(status.late_writes_until)
 }

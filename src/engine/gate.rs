@@ -105,7 +105,8 @@ fn with_intent<R: CertificateResource>(
     status.last_handled_sync_request = sync_request(root).or(status.last_handled_sync_request);
     let term = Some(engine.term.name().to_owned());
     status.late_writes_until = deletion::last_late_write(root).filter(|until| *until > around.now);
-    status.intent = Some(Intent { step, content_hash, term, start_time: around.now });
+    let removal = root.meta().deletion_timestamp.is_some();
+    status.intent = Some(Intent { step, content_hash, term, removal, start_time: around.now });
     status
 }
 

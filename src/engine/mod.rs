@@ -211,6 +211,8 @@ pub struct Facts {
     pub certificate: Option<CertificateSummary>,
     /// Whether the service holds it as verified; `None` where verification was not asked.
     pub verified: Option<bool>,
+    /// Whether the service lets nobody use it.
+    pub disabled: bool,
     /// Who brings a newer certificate in time.
     pub renewal: Renewal,
     /// A code that waits for somebody's signature.

@@ -166,8 +166,16 @@ fn refuses(
 
 /// What is known of the remote object.
 fn record(status: &mut CertificateStatus, facts: &Facts, around: &Circumstances) {
-    let Facts { remote, certificate, verified: _, renewal: _, verification_code, operation, signing_request } =
-        facts;
+    let Facts {
+        remote,
+        certificate,
+        verified: _,
+        disabled: _,
+        renewal: _,
+        verification_code,
+        operation,
+        signing_request,
+    } = facts;
     status.remote = Some(remote.clone());
     if let Some(certificate) = certificate {
         status.certificate = Some(certificate.clone());
@@ -293,6 +301,10 @@ fn settled(facts: &Facts, around: &Circumstances) -> Verdict {
         Some(it) if around.now < it.not_before => {
             let message = format!("the certificate is in place and becomes valid at {}", it.not_before);
             (Reason::CertificateNotYetValid, ConditionStatus::False, message)
+        }
+        _ if facts.disabled => {
+            let message = "the certificate is in place, and disabled there: nobody can use it".to_owned();
+            (Reason::Disabled, ConditionStatus::False, message)
         }
         it => usable(facts, it.as_ref(), around),
     };

@@ -147,7 +147,7 @@ const ROUTES: &[Route] = &[
     route(
         Method::PUT,
         "/_emulator/vaults/{vault}/certificates/{certificate}",
-        "put one there: policy, tags, deleted",
+        "put one there: policy or import, tags, deleted",
         vaults::plant,
     ),
     route(

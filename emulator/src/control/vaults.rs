@@ -77,6 +77,8 @@ pub(super) fn certificate(control: &mut Control) -> Result<Value, Answer> {
 struct Planted {
     /// As in a create; a plain self-signed one unless set.
     policy: Option<Value>,
+    /// The body of an import, in place of a policy.
+    import: Option<Value>,
     tags: Tags,
     /// Whether it is deleted already.
     deleted: bool,
@@ -84,9 +86,9 @@ struct Planted {
 
 /// A certificate that somebody else made.
 pub(super) fn plant(control: &mut Control) -> Result<Value, Answer> {
-    let Planted { policy, tags, deleted } = control.body()?;
+    let Planted { policy, import, tags, deleted } = control.body()?;
     let (now, name) = (control.now(), control.captures.text("certificate").to_owned());
-    planted::plant(vault(control)?, &name, policy, tags, deleted, now)?;
+    planted::plant(vault(control)?, &name, policy, import, tags, deleted, now)?;
     certificate(control)
 }
 

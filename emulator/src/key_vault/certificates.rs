@@ -4,7 +4,7 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use super::passing::{self, begin, is_free};
-use super::vault::{Held, Object, Pending, Status, Tags};
+use super::vault::{Held, Object, Pending, Tags};
 use super::wire::Place;
 use super::{Call, errors, imports, policy};
 use crate::encoding::hex_lower;
@@ -97,19 +97,7 @@ pub(super) fn import(call: &mut Call) -> Result<Answer, Answer> {
     let object = object(vault, &name, full.clone(), now);
     (object.policy, object.policy_updated) = (full, now);
     (object.pending, object.was_pending) = (None, false);
-    let made = Pending {
-        request_id: String::new(),
-        issuer: String::new(),
-        csr: String::new(),
-        key: imported.key,
-        status: Status::Completed,
-        cancellation_requested: false,
-        error: None,
-        due: None,
-        outcome: Default::default(),
-        enabled,
-        tags,
-    };
+    let made = Pending { tags, enabled, ..Pending::ended(imported.key) };
     object.versions.retain(|it| !it.chain.is_empty());
     passing::add(object, hex_lower(&random::bytes::<16>()), &made, imported.chain, now);
     let held = object.versions[object.versions.len() - 1].clone();

@@ -4,17 +4,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
-use super::vault::{Deleted, Object, Outcome, Tags, Vault};
+use super::vault::{Deleted, Object, Outcome, Pending, Tags, Vault};
 use super::versions::Version;
-use super::{passing, policy};
+use super::{imports, passing, policy};
 use crate::certificate;
+use crate::encoding::hex_lower;
+use crate::random;
 use crate::request::Answer;
 
-/// A certificate of this policy, issued at once.
+/// A certificate of this policy, issued at once; or one that is imported.
 pub(crate) fn plant(
     vault: &mut Vault,
     name: &str,
     sent: Option<Value>,
+    imported: Option<Value>,
     tags: Tags,
     deleted: bool,
     now: i64,
@@ -32,13 +35,19 @@ pub(crate) fn plant(
         deleted: None,
         recovered_at: None,
     };
-    let refused = |_| super::errors::bad_parameter("The policy cannot be carried out.");
     let issuers = vault.issuers.clone();
-    let mut pending = passing::begin(&object, &object.policy.clone(), &issuers, 0, now).map_err(refused)?;
-    (pending.tags, pending.due, pending.outcome) = (tags, Some(now), Outcome::Completed);
-    object.pending = Some(pending);
-    passing::end(&mut object, &issuers, now);
-    object.pending = None;
+    if let Some(body) = imported {
+        let imports::Imported { key, chain, policy } = imports::read(&body)?;
+        object.policy = policy;
+        let made = Pending { tags, ..Pending::ended(key) };
+        passing::add(&mut object, hex_lower(&random::bytes::<16>()), &made, chain, now);
+    } else {
+        let refused = |_| super::errors::bad_parameter("The policy cannot be carried out.");
+        let begun = passing::begin(&object, &object.policy.clone(), &issuers, 0, now).map_err(refused)?;
+        object.pending = Some(Pending { tags, due: Some(now), outcome: Outcome::Completed, ..begun });
+        passing::end(&mut object, &issuers, now);
+        object.pending = None;
+    }
     let days = vault.soft_delete_days;
     object.deleted = deleted.then_some(Deleted { at: now, visible_at: now, purge_at: now + days * 86_400 });
     vault.certificates.retain(|it| !it.name.eq_ignore_ascii_case(name));

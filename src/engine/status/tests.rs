@@ -26,6 +26,7 @@ fn facts() -> Facts {
             not_after: at("2027-01-01T00:00:00Z"),
         }),
         verified: Some(true),
+        disabled: false,
         renewal: Renewal::Source,
         verification_code: None,
         operation: None,
@@ -185,6 +186,7 @@ fn only_a_refusal_of_that_very_write_settles_what_was_about_to_be_written() {
         step: "Create".into(),
         content_hash: "AA".into(),
         term: None,
+        removal: false,
         start_time: at("2026-06-01T00:00:00Z"),
     };
     let old = CertificateStatus { intent: Some(intent), ..CertificateStatus::default() };

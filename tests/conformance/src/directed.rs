@@ -101,11 +101,9 @@ pub fn spoiled(clean: &Case, told: &Told) -> Vec<Case> {
 /// A write is still on its way when the user deletes the resource, or when the operator dies.
 fn late(clean: &Case, told: &Told) -> Vec<Case> {
     let mut cases = Vec::new();
-    let writes = told
-        .log
-        .iter()
-        .enumerate()
-        .filter(|(_, it)| it.contains(" cloud ") && it.contains("/subscriptions/"));
+    let writes = told.log.iter().enumerate().filter(|(_, it)| {
+        it.contains(" cloud ") && (it.contains("/subscriptions/") || it.contains("certificates/"))
+    });
     for (index, _) in writes.filter(|it| !it.1.contains(" GET ") && !clean.scenario.slow) {
         let cloud = told.log[..=index].iter().filter(|it| it.contains(" cloud ")).count();
         let write = Fault { at: cloud, what: What::Cloud(CloudFault::Late(9)) };

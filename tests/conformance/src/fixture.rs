@@ -144,6 +144,12 @@ pub trait Fixture: Sync {
     fn scenarios(&self) -> Vec<Scenario>;
     /// Specs that may be merged over each other in any order; of verification, whether it is asked.
     fn variants(&self) -> Vec<Value>;
+    /// Whether a write can be made to fail where the object is not as it was read.
+    fn has_preconditions(&self) -> bool;
+    /// Whether an intent announces that this object is made.
+    fn announces(&self, intent: &Value, object: &Value) -> bool;
+    /// What the operator says that it would write, where it only looks and this is there.
+    fn first_write(&self, held: Option<&Shown>) -> &'static str;
     /// Whether a spec asks for verification.
     fn asks_verification(&self, spec: &Value) -> bool;
 
@@ -154,8 +160,8 @@ pub trait Fixture: Sync {
 }
 
 /// The fixture of every kind that there is one for.
-pub fn all() -> [&'static dyn Fixture; 1] {
-    [&crate::iot_hub::IotHub]
+pub fn all() -> [&'static dyn Fixture; 2] {
+    [&crate::iot_hub::IotHub, &crate::key_vault::KeyVault]
 }
 
 /// The fixture of a kind. A kind without one fails the suite.

@@ -93,6 +93,19 @@ impl Fixture for IotHub {
         }
     }
 
+    fn has_preconditions(&self) -> bool {
+        true
+    }
+
+    fn announces(&self, intent: &Value, object: &Value) -> bool {
+        let made = self.shown(object).thumbprint;
+        intent["contentHash"].as_str().is_some_and(|it| it.eq_ignore_ascii_case(&made))
+    }
+
+    fn first_write(&self, held: Option<&Shown>) -> &'static str {
+        if held.is_some() { "Replace would be" } else { "Create would be" }
+    }
+
     fn asks_verification(&self, spec: &Value) -> bool {
         spec.get("verification").is_some_and(|it| !it.is_null())
     }

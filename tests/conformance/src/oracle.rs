@@ -19,7 +19,7 @@ pub fn is_settled(run: &Run) -> bool {
         return as_wanted;
     }
     let refused = foreign && run.has_come_to(&End::Stuck("NotOwned", "certificate"));
-    let next = if held.is_some() { "Replace would be" } else { "Create would be" };
+    let next = run.fixture.first_write(held.as_ref());
     let drifted = observes && !as_wanted && run.has_come_to(&End::Stuck("DriftDetected", next));
     refused && !may_take(run, held.as_ref()) || drifted
 }

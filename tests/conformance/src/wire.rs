@@ -144,7 +144,8 @@ impl Cloud {
 
 /// Whether a call may change more than tokens.
 fn changes(plan: &Plan) -> bool {
-    plan.method != Method::GET && plan.url.host_str().is_some_and(|it| it.starts_with("arm."))
+    let host = plan.url.host_str().unwrap_or_default();
+    plan.method != Method::GET && (host.starts_with("arm.") || host.contains(".vault."))
 }
 
 /// The cloud as one life of the operator reaches it.

@@ -127,6 +127,7 @@ fn account() -> Value {
                 } },
                 "endpoints": {
                     "authority": "https://login.localhost", "resourceManager": "https://arm.localhost",
+                    "keyVault": "https://{vault}.vault.localhost",
                 },
             },
         },

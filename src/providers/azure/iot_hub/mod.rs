@@ -128,6 +128,7 @@ impl Provider for IotHub {
                 }
                 _ => None,
             },
+            disabled: false,
             renewal: Renewal::Source,
             operation: None,
             signing_request: None,

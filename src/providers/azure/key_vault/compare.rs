@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::observed::{Bundle, CHAIN};
+use super::observed::{Bundle, CHAIN, OWNER};
 use super::policy::Policy;
 use super::wish::{Desired, Issuance, Wish};
 use crate::api::key_vault_policy::{Curve, KeyProperties, KeyType, SubjectAlternativeNames, X509Properties};
@@ -48,7 +48,8 @@ pub fn repair(want: &Desired, it: &Bundle, certificate: &Certificate) -> Option<
     }
     let enabled = want.enabled.is_some_and(|wanted| it.enabled != Some(wanted));
     let tags = want.tags.iter().any(|(key, value)| it.tags.get(key) != Some(value));
-    (enabled || tags).then_some(Repair::Version)
+    let unmarked = !it.tags.contains_key(OWNER);
+    (enabled || tags || unmarked).then_some(Repair::Version)
 }
 
 /// What the vault derives from an import is not compared, but that it would renew.

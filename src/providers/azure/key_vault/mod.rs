@@ -85,7 +85,7 @@ impl Provider for KeyVault {
     fn facts(desired: &Desired, observed: &Observed) -> Option<Facts> {
         let State::Held(it) = &observed.state else { return None };
         let held = &observed.held;
-        if !it.belongs_to(&held.uid) {
+        if !it.is_ours(held) {
             return None;
         }
         let (operation, request) = match &observed.operation {
@@ -108,6 +108,7 @@ impl Provider for KeyVault {
             },
             certificate: it.certificate.as_ref().map(material::summary),
             verified: None,
+            disabled: it.certificate.is_some() && it.enabled == Some(false),
             renewal: match &desired.wish {
                 Wish::Import(_) => Renewal::Source,
                 Wish::Policy(issuance) if issuance.renew_before.is_none() => Renewal::Service,

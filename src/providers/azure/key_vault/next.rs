@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::compare::{Repair, repair};
 use super::observed::{
-    ADOPTED, Bundle, CHAIN, HandedOut, Held, MANAGED_BY, OWNER, Observed, Operation, State,
+    ADOPTED, Bundle, CHAIN, HandedOut, Held, MANAGED_BY, OWNER, Observed, Operation, State, WISH,
 };
 use super::step::{Create, Import, Merge, Signed, Step, ToIssue};
 use super::wire::Tags;
@@ -35,9 +35,7 @@ pub fn next(goal: &Goal<Desired>, observed: &Observed) -> Next<Step> {
         (Goal::Absent, state) => remove(state, observed),
         (Goal::Present(want), State::Missing) => begin(want, observed),
         (Goal::Present(want), State::Deleted(it)) => recover(want, it, observed),
-        (Goal::Present(want), State::Held(it)) if it.belongs_to(&observed.held.uid) => {
-            keep(want, it, observed)
-        }
+        (Goal::Present(want), State::Held(it)) if it.is_ours(&observed.held) => keep(want, it, observed),
         (Goal::Present(want), State::Held(it)) => adopt(want, it, &observed.held),
     }
 }
@@ -79,7 +77,7 @@ fn lingering(observed: &Observed) -> Option<Next<Step>> {
 }
 
 fn make(want: &Desired, held: Tags, observed: &Observed, renews: bool) -> Next<Step> {
-    let tags = tags(want, held, &observed.held, false);
+    let tags = of_new_version(want, held, &observed.held);
     let hash = want.hash.clone();
     Next::Step(match &want.wish {
         Wish::Policy(issuance) => {
@@ -88,6 +86,13 @@ fn make(want: &Desired, held: Tags, observed: &Observed, renews: bool) -> Next<S
         }
         Wish::Import(imported) => Step::Import(Box::new(Import::new(imported, want.enabled, tags, &hash))),
     })
+}
+
+/// The tags of a version that is made for this wish.
+fn of_new_version(want: &Desired, held: Tags, ours: &Held) -> Tags {
+    let mut tags = tags(want, held, ours, false);
+    tags.insert(WISH.to_owned(), want.hash.clone());
+    tags
 }
 
 /// The tags that are there, with ours over them.
@@ -194,7 +199,7 @@ fn policy(want: &Desired) -> super::policy::Policy {
 /// A version that was made for this very wish and is not as wanted would not be better the second time.
 fn remake(want: &Desired, it: &Bundle, field: &str, observed: &Observed) -> Next<Step> {
     let held = &observed.held;
-    let made_for_this = held.written.as_ref() == Some(&want.hash);
+    let made_for_this = it.tags.get(WISH) == Some(&want.hash);
     if made_for_this && held.version.as_ref() != Some(&it.version) {
         return Next::Stuck {
             reason: Reason::Diverged,
@@ -312,7 +317,7 @@ fn sign(
     renews: bool,
 ) -> Next<Step> {
     let merge = |signed| {
-        let tags = tags(want, it.tags.clone(), &observed.held, false);
+        let tags = of_new_version(want, it.tags.clone(), &observed.held);
         let hash = want.hash.clone();
         Next::Step(Step::Merge(Box::new(Merge { signed, enabled: want.enabled, tags, hash, renews })))
     };
@@ -365,8 +370,8 @@ fn remove(state: &State, observed: &Observed) -> Next<Step> {
         State::Held(_) if held.origin.is_none() => Next::Done, // never ours
         State::Held(_) => Next::Stuck {
             reason: Reason::DeletionBlocked,
-            message: "the vault's certificate has lost the tag of this object: delete it there, or set \
-                      `spec.deletionPolicy` to 'Retain' to leave it"
+            message: "the vault holds another certificate under this name, without the tag of this object: delete it \
+                      there, or set `spec.deletionPolicy` to 'Retain' to leave it"
                 .to_owned(),
         },
     }

@@ -16,6 +16,8 @@ pub const MANAGED_BY: &str = "managed-by";
 pub const OWNER: &str = "certferry-owner";
 /// The tag of a certificate that was there before the resource.
 pub const ADOPTED: &str = "certferry-adopted";
+/// The tag with a hash over the wish that a version was made for.
+pub const WISH: &str = "certferry-wish";
 /// The tag with a hash over the issuers of an imported certificate.
 pub const CHAIN: &str = "certferry-chain";
 
@@ -68,6 +70,11 @@ pub struct Bundle {
 }
 
 impl Bundle {
+    /// Whether it is this resource's: by its tags, or by our record where somebody took the tags away.
+    pub fn is_ours(&self, held: &Held) -> bool {
+        self.belongs_to(&held.uid) || held.origin.is_some() && !self.tags.contains_key(OWNER)
+    }
+
     /// Whether the tags name this resource.
     pub fn belongs_to(&self, uid: &str) -> bool {
         self.tags.get(OWNER).is_some_and(|it| it == uid)
