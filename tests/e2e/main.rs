@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admission;
+mod bad_manifests;
 mod expiry;
 mod failover;
 mod faults;

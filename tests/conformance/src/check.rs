@@ -102,15 +102,14 @@ impl History {
                 ours.contains(&thumbprint) || self.adoptable(index, &thumbprint)
             };
             match (before, after) {
+                // What comes between the last read and a write without a precondition cannot be noticed.
+                (Some(_), _) if !self.fixture.has_preconditions() && self.shots[index - 1].by.is_none() => {}
                 (Some(it), None) if !owns(it) => {
                     found.push(format!("I4: {} removed what was not the resource's own", call.method));
                 }
                 (Some(_), None) if !self.asked_to_delete(index) => {
                     found.push("I4: removed although nobody deleted the resource".into());
                 }
-                // What comes between the last read and a write without a precondition cannot be noticed.
-                (Some(_), Some(_))
-                    if !self.fixture.has_preconditions() && self.shots[index - 1].by.is_none() => {}
                 (Some(it), Some(_)) if ours.is_empty() && !owns(it) && !self.recorded(index) => {
                     found.push(format!("I4: {} changed what was not the resource's own", call.method));
                 }
@@ -241,7 +240,9 @@ impl History {
         let Some([before, last]) = self.versions.last_chunk() else { return };
         let (Some(object), None) = (&before.object, &last.object) else { return };
         let spec = &object["spec"];
-        let adopted = object["status"]["remote"]["origin"] == "Adopted";
+        let left = self.target(self.shots.len() - 1);
+        let adopted = object["status"]["remote"]["origin"] == "Adopted"
+            || left.is_some_and(|it| self.fixture.is_adopted(it));
         let stays = match spec["deletionPolicy"].as_str() {
             Some("Retain") => true,
             Some(_) => false,

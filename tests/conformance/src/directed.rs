@@ -4,7 +4,7 @@ use crate::case::{Case, Told};
 use serde_json::json;
 
 use crate::chaos::{CloudFault, Fault, KubeFault, Point, What};
-use crate::fixture::{Act, Tamper, Which};
+use crate::fixture::{Act, End, Tamper, Which};
 
 /// All that can go wrong with a call to the cloud.
 pub const CLOUD: &[CloudFault] = &[
@@ -120,7 +120,9 @@ fn late(clean: &Case, told: &Told) -> Vec<Case> {
 fn early(clean: &Case) -> Vec<Case> {
     let kinds =
         [CloudFault::Late(3), CloudFault::Late(9), CloudFault::TimeoutAfter, CloudFault::StatusAfter(500)];
-    let calls = if clean.scenario.first.is_some() { EARLY } else { 0 };
+    // Where nothing keeps a late write from taking effect, it settles what somebody would have to decide.
+    let decided = !clean.fixture.has_preconditions() && matches!(clean.scenario.end, End::Stuck(..));
+    let calls = if clean.scenario.first.is_some() && !decided { EARLY } else { 0 };
     let faults = (1..=calls).flat_map(|at| kinds.map(|it| Fault { at, what: What::Cloud(it) }));
     faults.map(|it| Case { early: vec![it], ..clean.clone() }).collect()
 }

@@ -144,6 +144,10 @@ pub trait Fixture: Sync {
     fn scenarios(&self) -> Vec<Scenario>;
     /// Specs that may be merged over each other in any order; of verification, whether it is asked.
     fn variants(&self) -> Vec<Value>;
+    /// Whether an object shows that it was there before the resource.
+    fn is_adopted(&self, _: &Value) -> bool {
+        false
+    }
     /// Whether a write can be made to fail where the object is not as it was read.
     fn has_preconditions(&self) -> bool;
     /// Whether an intent announces that this object is made.

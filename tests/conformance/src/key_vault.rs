@@ -29,7 +29,8 @@ fn look(cloud: &Cloud) -> Pin<Box<dyn Future<Output = Objects> + Send + '_>> {
                 let versions = certificate["versions"].as_array();
                 let latest = versions.and_then(|it| it.last()).cloned().unwrap_or_default();
                 let object = json!({
-                    "thumbprint": latest["thumbprint"], "version": latest["id"],
+                    "thumbprint": latest["thumbprint"],
+                    "adopted": !latest["tags"]["certferry-adopted"].is_null(),
                     "marked": !latest["tags"]["certferry-owner"].is_null(),
                 });
                 objects.insert(format!("{vault}/{name}"), object);
@@ -98,6 +99,10 @@ impl Fixture for KeyVault {
             Tamper::Unverify => Control { method: Method::PATCH, path, body: json!({ "tags": {} }) },
             Tamper::Remove => Control { method: Method::DELETE, path, body: Value::Null },
         }
+    }
+
+    fn is_adopted(&self, object: &Value) -> bool {
+        object["adopted"] == true
     }
 
     /// A vault keeps all versions, and takes another at any time.
@@ -176,7 +181,23 @@ impl Fixture for KeyVault {
                 ..settled.clone()
             },
             Scenario { name: "repair-deleted", then: vec![Act::Tamper(Tamper::Remove)], ..settled.clone() },
-            Scenario { name: "adopt-identical", before: Some(First), calls: 4, slow: true, ..plain.clone() },
+            Scenario {
+                name: "adopt-identical",
+                spec: json!({ "deletionPolicy": "Delete" }),
+                before: Some(First),
+                calls: 4,
+                slow: true,
+                ..plain.clone()
+            },
+            Scenario {
+                name: "delete-adopted",
+                before: Some(First),
+                then: vec![Act::Delete],
+                end: End::Gone,
+                remote: Remote::Untouched,
+                calls: 0,
+                ..settled.clone()
+            },
             Scenario {
                 name: "refuse-foreign",
                 before: Some(Foreign),
@@ -187,7 +208,7 @@ impl Fixture for KeyVault {
             },
             Scenario {
                 name: "adopt-foreign",
-                spec: json!({ "adoptionPolicy": "Always" }),
+                spec: json!({ "adoptionPolicy": "Always", "deletionPolicy": "Delete" }),
                 before: Some(Foreign),
                 calls: 7,
                 slow: true,

@@ -231,6 +231,7 @@ fn held(root: &KeyVaultCertificate) -> Held {
         adoption: spec.common.adoption_policy.unwrap_or_default(),
         on_soft_deleted: spec.on_soft_deleted.unwrap_or_default(),
         on_stuck: spec.on_stuck_operation.unwrap_or_default(),
+        deletes_adopted: spec.common.deletion_policy.is_some_and(|it| it != DeletionPolicy::Retain),
         purge: spec.common.deletion_policy == Some(DeletionPolicy::Purge),
     }
 }

@@ -363,6 +363,9 @@ fn remove(state: &State, observed: &Observed) -> Next<Step> {
         State::Missing => Next::Done,
         State::Deleted(it) if held.purge && it.belongs_to(&held.uid) => Next::Step(Step::Purge),
         State::Deleted(_) => Next::Done,
+        State::Held(it) if it.belongs_to(&held.uid) && origin(it, held) == Origin::Adopted && !held.deletes_adopted => {
+            Next::Done
+        }
         State::Held(it) if it.belongs_to(&held.uid) => match &observed.operation {
             Operation::InProgress { id, .. } => Next::Step(Step::DropOperation { id: id.clone() }),
             _ => Next::Step(Step::Delete { purge: held.purge }),

@@ -138,6 +138,8 @@ pub struct Held {
     pub on_soft_deleted: OnSoftDeleted,
     /// What to do with an operation that does not end.
     pub on_stuck: OnStuckOperation,
+    /// Whether a certificate that was there before the resource is to be deleted with it.
+    pub deletes_adopted: bool,
     /// Whether a deleted certificate is to be purged.
     pub purge: bool,
 }

@@ -146,14 +146,15 @@ impl engine::Step for Step {
         }
     }
 
-    /// What makes a version cannot be repeated; and only a record tells a name whose deletion does not show yet from one
+    /// What makes a version cannot be repeated; what becomes ours is told first; and only a record tells a name whose deletion does not show yet from one
     /// that never was, or that was purged.
     fn needs_intent(&self) -> bool {
         match self {
             Self::Create(_) | Self::Import(_) => true,
             Self::Delete { purge } => *purge,
             Self::Purge => true,
-            Self::Merge(_) | Self::Update { .. } | Self::UpdatePolicy(_) => false,
+            Self::Update { adopts, .. } => *adopts,
+            Self::Merge(_) | Self::UpdatePolicy(_) => false,
             Self::DropOperation { .. } | Self::Recover => false,
         }
     }
