@@ -1,4 +1,4 @@
-//! `make demo`: the operator keeps certificates in emulated IoT hubs, on a control plane made for it.
+//! `make demo`: the operator keeps certificates in emulated clouds, on a control plane made for it.
 //!
 //! `DEMO_ONCE=1` shows that every example becomes Ready and exits. `DEMO_CLUSTER=current` uses the cluster of
 //! `KUBECONFIG` in place of a control plane of its own.
@@ -17,6 +17,9 @@ const DEVICES: &str = "devices";
 /// The account that the examples name.
 const ACCOUNT: &str = "azure";
 
+/// Folders of examples that are shown, and the kind in each.
+const SHOWN: [(&str, &str); 2] = [("iot-hub", "iothubcertificates"), ("key-vault", "keyvaultcertificates")];
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let once = std::env::var_os("DEMO_ONCE").is_some_and(|it| it == "1");
@@ -32,11 +35,12 @@ async fn main() -> Result<()> {
     cluster.granting_namespace(DEVICES).await?;
     cluster.emulated_account(ACCOUNT, DEVICES, &emulator.urls).await?;
     cluster.tls_secret(DEVICES, "factory-ca", &ca("Factory root")?).await?;
+    cluster.tls_secret(DEVICES, "public-web-tls", &ca("www.example.com")?).await?;
 
     let shown = show(&cluster).await;
     if shown.is_ok() && !once {
         println!("\nTry it: export KUBECONFIG={}", kubeconfig(plane.as_ref()).display());
-        println!("        kubectl -n {DEVICES} describe iothubcertificates");
+        println!("        kubectl -n {DEVICES} describe certferry");
         println!("        kubectl -n {DEVICES} delete secret factory-ca");
         println!(
             "The emulator's state: {}/state (CA: {})",
@@ -79,21 +83,17 @@ async fn cluster() -> Result<(Option<ControlPlane>, Cluster)> {
 
 /// Applies the examples and shows them becoming Ready.
 async fn show(cluster: &Cluster) -> Result<()> {
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/iot-hub");
-    say("applying examples/iot-hub");
-    let folder = examples.to_string_lossy();
-    cluster.kubectl(&["apply", "--namespace", DEVICES, "-f", &folder], None).await?;
-    let ready = [
-        "wait",
-        "--namespace",
-        DEVICES,
-        "--for=condition=Ready",
-        "--timeout=120s",
-        "iothubcertificates",
-        "--all",
-    ];
-    let waited = cluster.kubectl(&ready, None).await;
-    for kind in ["clustercloudaccounts", "iothubcertificates"] {
+    let mut waited = Ok(String::new());
+    for (folder, kind) in SHOWN {
+        say(&format!("applying examples/{folder}"));
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(folder);
+        let path = path.to_string_lossy();
+        cluster.kubectl(&["apply", "--namespace", DEVICES, "-f", &path], None).await?;
+        let ready =
+            ["wait", "--namespace", DEVICES, "--for=condition=Ready", "--timeout=120s", kind, "--all"];
+        waited = waited.and(cluster.kubectl(&ready, None).await);
+    }
+    for kind in ["clustercloudaccounts"].into_iter().chain(SHOWN.map(|(_, kind)| kind)) {
         println!("\n{}", cluster.kubectl(&["get", kind, "--namespace", DEVICES, "-o", "wide"], None).await?);
     }
     let events = ["events", "--namespace", DEVICES];
@@ -103,9 +103,11 @@ async fn show(cluster: &Cluster) -> Result<()> {
 
 /// Deletes what the demo made: the certificates first, while the account still works.
 async fn remove(cluster: &Cluster, foreign: bool) -> Result<()> {
-    say("deleting the certificates, in the hubs too");
-    let all = ["delete", "iothubcertificates", "--all", "--namespace", DEVICES, "--timeout=60s"];
-    cluster.kubectl(&all, None).await?;
+    say("deleting the certificates, in the clouds too");
+    for (_, kind) in SHOWN {
+        let all = ["delete", kind, "--all", "--namespace", DEVICES, "--timeout=60s"];
+        cluster.kubectl(&all, None).await?;
+    }
     if foreign {
         cluster.kubectl(&["delete", "clustercloudaccount", ACCOUNT], None).await?;
         cluster.kubectl(&["delete", "namespace", DEVICES, NAMESPACE], None).await?;
