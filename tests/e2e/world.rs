@@ -32,7 +32,7 @@ pub struct World {
     pub cluster: Arc<Cluster>,
     pub namespace: String,
     /// The kind that its tests are about.
-    kind: &'static str,
+    pub kind: &'static str,
 }
 
 /// What most tests share.

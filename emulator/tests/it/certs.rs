@@ -7,10 +7,10 @@ use openssl::bn::{BigNum, MsbOption};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
-use openssl::pkey::{PKey, Private};
+use openssl::pkey::{HasPublic, PKey, Private};
 use openssl::rsa::Rsa;
 use openssl::x509::extension::BasicConstraints;
-use openssl::x509::{X509, X509Builder, X509Name, X509NameBuilder};
+use openssl::x509::{X509, X509Builder, X509Name, X509NameBuilder, X509NameRef, X509Req};
 
 pub(crate) struct Ca {
     pub(crate) certificate: X509,
@@ -58,10 +58,10 @@ impl Proof<'_> {
     }
 }
 
-fn build(
-    subject: &X509Name,
-    issuer: &X509Name,
-    key: &PKey<Private>,
+fn build<T: HasPublic>(
+    subject: &X509NameRef,
+    issuer: &X509NameRef,
+    key: &PKey<T>,
     signer: &PKey<Private>,
     validity: (i64, i64),
     ca: bool,
@@ -81,6 +81,13 @@ fn build(
     }
     builder.sign(signer, MessageDigest::sha256()).unwrap();
     builder.build()
+}
+
+/// A certificate for a request, signed by the CA.
+pub(crate) fn signed_for(request: &X509Req, ca: &Ca) -> X509 {
+    let key = request.public_key().unwrap();
+    let validity = (days_from_now(-1), days_from_now(20));
+    build(request.subject_name(), ca.certificate.subject_name(), &key, &ca.key, validity, false)
 }
 
 impl Ca {

@@ -12,6 +12,7 @@ mod imds;
 mod iot_hub;
 mod issuer;
 mod journal;
+mod key_vault;
 mod openapi;
 mod signatures;
 mod switches;
