@@ -7,6 +7,7 @@
 //! - [`pki`]: certificates, keys, proofs, codes.
 //! - [`wire`]: endpoints, planned calls, `Retry-After`.
 //! - [`azure`]: what a hub, Resource Manager and the token endpoint answer.
+//! - [`key_vault`]: what a vault answers and hands out.
 //! - [`manifest`]: resources as the API server hands them over.
 
 #![forbid(unsafe_code)]
@@ -14,6 +15,7 @@
 pub mod azure;
 mod cloud;
 mod hub;
+pub mod key_vault;
 pub mod manifest;
 pub mod pki;
 mod plain;
@@ -26,7 +28,7 @@ pub struct Target {
 }
 
 /// Every body.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 15] = [
     Target { name: "pem", body: pki::pem },
     Target { name: "certificate", body: pki::certificate },
     Target { name: "private_key", body: pki::private_key },
@@ -38,5 +40,8 @@ pub const TARGETS: [Target; 12] = [
     Target { name: "azure_error", body: azure::error },
     Target { name: "azure_token", body: azure::token },
     Target { name: "iot_hub", body: azure::iot_hub },
+    Target { name: "key_vault", body: key_vault::bundle },
+    Target { name: "pkcs12", body: key_vault::pkcs12 },
+    Target { name: "signing_request", body: key_vault::signing_request },
     Target { name: "manifest", body: manifest::manifest },
 ];

@@ -111,6 +111,21 @@ fn iot_hub() {
 }
 
 #[test]
+fn key_vault() {
+    run("key_vault");
+}
+
+#[test]
+fn pkcs12() {
+    run("pkcs12");
+}
+
+#[test]
+fn signing_request() {
+    run("signing_request");
+}
+
+#[test]
 fn manifest() {
     run("manifest");
 }
