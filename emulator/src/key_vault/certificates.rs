@@ -65,17 +65,7 @@ fn ghost(policy: &Value, tags: Tags, now: i64) -> Held {
 fn object<'a>(vault: &'a mut super::Vault, name: &str, policy: Value, now: i64) -> &'a mut Object {
     let at = vault.certificates.iter().position(|it| it.name.eq_ignore_ascii_case(name));
     let at = at.unwrap_or_else(|| {
-        vault.certificates.push(Object {
-            name: name.to_owned(),
-            policy,
-            policy_created: now,
-            policy_updated: now,
-            versions: Vec::new(),
-            pending: None,
-            was_pending: false,
-            deleted: None,
-            recovered_at: None,
-        });
+        vault.certificates.push(Object::new(name, policy, now));
         vault.certificates.len() - 1
     });
     &mut vault.certificates[at]

@@ -24,17 +24,7 @@ pub(crate) fn plant(
 ) -> Result<(), Answer> {
     let usual = || json!({"issuer": {"name": "Self"}, "x509_props": {"subject": format!("CN={name}")}});
     let full = policy::complete(&sent.unwrap_or_else(usual), vault, Version::NEWEST)?;
-    let mut object = Object {
-        name: name.to_owned(),
-        policy: full,
-        policy_created: now,
-        policy_updated: now,
-        versions: Vec::new(),
-        pending: None,
-        was_pending: false,
-        deleted: None,
-        recovered_at: None,
-    };
+    let mut object = Object::new(name, full, now);
     let issuers = vault.issuers.clone();
     if let Some(body) = imported {
         let imports::Imported { key, chain, policy } = imports::read(&body)?;

@@ -221,6 +221,21 @@ impl Vault {
 }
 
 impl Object {
+    /// Without any version.
+    pub(super) fn new(name: &str, policy: Value, now: i64) -> Self {
+        Self {
+            name: name.to_owned(),
+            policy,
+            policy_created: now,
+            policy_updated: now,
+            versions: Vec::new(),
+            pending: None,
+            was_pending: false,
+            deleted: None,
+            recovered_at: None,
+        }
+    }
+
     pub(super) fn latest(&mut self) -> Option<&mut Held> {
         self.versions.last_mut()
     }

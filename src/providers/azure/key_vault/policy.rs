@@ -8,7 +8,7 @@ use crate::api::key_vault::{KeyVaultCertificateSpec, RenewedBy};
 use crate::api::key_vault_policy::{
     self as api, ContentType, Curve, KeyType, LifetimeAction, LifetimeActionType, SubjectAlternativeNames,
 };
-use crate::pki::DistinguishedName;
+use crate::pki::{DistinguishedName, KeyShape};
 
 /// When the vault acts, in percent of the validity, unless the user says otherwise: the vault's own default.
 const LIFETIME_PERCENTAGE: i32 = 80;
@@ -172,9 +172,20 @@ impl Policy {
     }
 
     /// The policy of an imported certificate: the vault is kept from renewing it. Leaving the action out would not.
-    pub fn imported(content_type: ContentType, exportable: bool) -> Self {
+    pub fn imported(content_type: ContentType, exportable: bool, key: Option<KeyShape>) -> Self {
+        let (kty, key_size, crv) = match key {
+            Some(KeyShape::Rsa { bits }) => (Some("RSA"), i32::try_from(bits).ok(), None),
+            Some(KeyShape::Elliptic { curve }) => (Some("EC"), None, Some(curve)),
+            None => (None, None, None),
+        };
         Self {
-            key_props: Some(KeyProps { exportable: Some(exportable), ..KeyProps::default() }),
+            key_props: Some(KeyProps {
+                exportable: Some(exportable),
+                kty: kty.map(str::to_owned),
+                key_size,
+                reuse_key: Some(false),
+                crv: crv.map(str::to_owned),
+            }),
             secret_props: Some(secret_props(content_type)),
             x509_props: None,
             lifetime_actions: Some(vec![usual_action(RenewedBy::Operator)]),

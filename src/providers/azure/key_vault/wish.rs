@@ -315,7 +315,8 @@ fn imported(import: &Import, found: &Fetched, now: Timestamp) -> Result<(Wish, S
         return Err(Invalid::new(Reason::CertificateExpired, message));
     }
     let content_type = import.content_type.unwrap_or_default();
-    let policy = Policy::imported(content_type, import.exportable.unwrap_or(true));
+    let policy =
+        Policy::imported(content_type, import.exportable.unwrap_or(true), identity.leaf().key_shape());
     let issuers: Vec<u8> = identity.issuers().iter().flat_map(|it| it.der().to_vec()).collect();
     let chain_hash = hash(&issuers);
     let made_for = serde_json::to_vec(&policy).unwrap_or_default(); // plain values: it cannot fail

@@ -251,6 +251,16 @@ fn it_is_renewed_once_its_time_has_come() {
 }
 
 #[test]
+fn a_key_that_is_not_given_away_is_told_where_it_is_to_be_exported() {
+    let exports = || desired(json!({ "exportTo": { "secretName": "web-tls" } }));
+    let observed = seen(there(bundle(&exports(), Some(UID))), Operation::None, held());
+    assert!(needs_secret(&Goal::Present(exports()), &observed));
+    assert!(!needs_secret(&Goal::Present(wanted()), &observed), "nobody asked for the key");
+    let closed = Observed { handed_out: Some(HandedOut::NoKey), ..observed };
+    assert_eq!(present(exports(), &closed), "Stuck KeyNotExportable");
+}
+
+#[test]
 fn only_what_carries_the_tag_is_deleted() {
     let ours = || there(bundle(&wanted(), Some(UID)));
     let theirs = || there(bundle(&wanted(), None));
