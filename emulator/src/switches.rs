@@ -16,6 +16,42 @@ pub(crate) struct Switches {
     pub(crate) assertion_algorithms: AssertionAlgorithms,
     pub(crate) iot_hub: IotHubSwitches,
     pub(crate) key_vault: KeyVaultSwitches,
+    pub(crate) api_management: ApiManagementSwitches,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct ApiManagementSwitches {
+    pub(crate) put_without_if_match: PutWithoutIfMatch,
+    pub(crate) delete_without_if_match: DeleteWithoutIfMatch,
+    pub(crate) pbes2: Pbes2,
+}
+
+/// PUT of an existing certificate without If-Match: the document demands the header, vendor tools do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum PutWithoutIfMatch {
+    #[default]
+    Refused,
+    Overwrites,
+}
+
+/// The same of DELETE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum DeleteWithoutIfMatch {
+    #[default]
+    Deletes,
+    Refused,
+}
+
+/// Files with the newer encryption: one user was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Pbes2 {
+    #[default]
+    Accepted,
+    Refused,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

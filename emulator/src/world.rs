@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::arm::api_management::service::Service;
 use crate::arm::iot_hub::hub::Hub;
 use crate::entra::federation::FederatedCredential;
 use crate::key_vault::vault::Vault;
@@ -17,6 +18,7 @@ pub(crate) struct World {
     pub(crate) clients: Vec<Client>,
     pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) hubs: Vec<Hub>,
+    pub(crate) services: Vec<Service>,
     pub(crate) vaults: Vec<Vault>,
     pub(crate) switches: Switches,
     pub(crate) throttle: Limits,
@@ -126,6 +128,7 @@ impl World {
     /// Exchanges what the services hold, and nothing of who may use it: how a read is served from old state.
     pub(crate) fn swap_resources(&mut self, other: &mut Self) {
         std::mem::swap(&mut self.hubs, &mut other.hubs);
+        std::mem::swap(&mut self.services, &mut other.services);
         std::mem::swap(&mut self.vaults, &mut other.vaults);
     }
 }

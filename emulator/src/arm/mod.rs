@@ -2,6 +2,7 @@
 //! Source: `azure-common`, sections 3, 5, 6 and "The emulator must".
 
 mod access;
+pub(crate) mod api_management;
 pub(crate) mod errors;
 pub(crate) mod iot_hub;
 mod metadata;
@@ -24,8 +25,13 @@ use crate::throttle::{Kind, Verdict};
 pub(crate) const SERVICE: Service = Service { name: "arm", serves, operation, answer };
 
 /// A further ARM provider stands here with one line.
-const PROVIDERS: &[Provider] =
-    &[metadata::PROVIDER, subscriptions::PROVIDER, operations::PROVIDER, iot_hub::PROVIDER];
+const PROVIDERS: &[Provider] = &[
+    metadata::PROVIDER,
+    subscriptions::PROVIDER,
+    operations::PROVIDER,
+    iot_hub::PROVIDER,
+    api_management::PROVIDER,
+];
 
 pub(crate) struct Provider {
     /// Empty for what belongs to ARM itself.

@@ -6,6 +6,7 @@ mod cloud;
 mod faults;
 mod hubs;
 mod journal;
+mod services;
 mod vaults;
 
 use hyper::{Method, StatusCode};
@@ -129,6 +130,42 @@ const ROUTES: &[Route] = &[
         "/_emulator/hubs/{hub}/certificates/{certificate}",
         "remove one",
         hubs::delete_certificate,
+    ),
+    route(
+        Method::GET,
+        "/_emulator/services/{service}",
+        "an API Management service and its certificates",
+        services::show,
+    ),
+    route(
+        Method::PUT,
+        "/_emulator/services/{service}",
+        "add a service, or change what the body names",
+        services::put,
+    ),
+    route(
+        Method::GET,
+        "/_emulator/services/{service}/certificates/{certificate}",
+        "one certificate",
+        services::certificate,
+    ),
+    route(
+        Method::PUT,
+        "/_emulator/services/{service}/certificates/{certificate}",
+        "put one there: certificate",
+        services::put_certificate,
+    ),
+    route(
+        Method::PATCH,
+        "/_emulator/services/{service}/certificates/{certificate}",
+        "change inUse, vaultStatus",
+        services::change_certificate,
+    ),
+    route(
+        Method::DELETE,
+        "/_emulator/services/{service}/certificates/{certificate}",
+        "remove one",
+        services::delete_certificate,
     ),
     route(Method::GET, "/_emulator/vaults/{vault}", "a vault and its certificates", vaults::show),
     route(

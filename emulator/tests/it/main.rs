@@ -1,5 +1,6 @@
 //! The emulator as others see it: the real binary over real HTTPS, asked by a client that shares no code with it.
 
+mod api_management;
 mod certificates;
 mod certs;
 mod client;
