@@ -189,7 +189,9 @@ impl Call {
         let answer = match old {
             Some(mut before) => {
                 state.world.swap_resources(&mut before);
+                state.looks_back = true;
                 let answer = (service.answer)(&mut state, &self.request);
+                state.looks_back = false;
                 state.world.swap_resources(&mut before);
                 answer
             }

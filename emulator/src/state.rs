@@ -21,6 +21,8 @@ pub(crate) struct State {
     pub(crate) journal: Journal,
     pub(crate) faults: Faults,
     pub(crate) stale: StaleViews,
+    /// Whether the world is an old one, for a read that a fault made stale.
+    pub(crate) looks_back: bool,
     /// Polls that an accepted (202) call still has to answer "running" to.
     pub(crate) operations: Operations,
 }
@@ -37,6 +39,7 @@ impl State {
             journal: Journal::default(),
             faults: Faults::default(),
             stale: StaleViews::default(),
+            looks_back: false,
             operations: Operations::default(),
         }
     }

@@ -5,14 +5,18 @@ use serde_json::{Value, json};
 
 use super::{Control, bad_request, not_found, value};
 use crate::faults::merge;
-use crate::key_vault::planted;
-use crate::key_vault::vault::{Object, Status, Tags, Vault};
+use crate::key_vault::vault::{Object, Outcome, Tags, Vault};
+use crate::key_vault::{passing, planted};
 use crate::request::Answer;
 
+/// The vault as it is at this time of the clock.
 fn vault<'a>(control: &'a mut Control) -> Result<&'a mut Vault, Answer> {
-    let name = control.captures.text("vault").to_owned();
+    let (now, name) = (control.now(), control.captures.text("vault").to_owned());
     let mut vaults = control.state.world.vaults.iter_mut();
-    vaults.find(|it| it.name.eq_ignore_ascii_case(&name)).ok_or_else(|| not_found("vault", &name))
+    let vault = vaults.find(|it| it.name.eq_ignore_ascii_case(&name));
+    let vault = vault.ok_or_else(|| not_found("vault", &name))?;
+    passing::bring_up_to_date(vault, now);
+    Ok(vault)
 }
 
 fn object<'a>(control: &'a mut Control) -> Result<&'a mut Object, Answer> {
@@ -101,11 +105,12 @@ struct Change {
     /// A merge patch.
     policy: Option<Value>,
     /// How the operation ends, at once.
-    pending: Option<Status>,
+    pending: Option<Outcome>,
 }
 
 pub(super) fn change(control: &mut Control) -> Result<Value, Answer> {
     let Change { tags, enabled, policy, pending } = control.body()?;
+    let (now, issuers) = (control.now(), vault(control)?.issuers.clone());
     let object = object(control)?;
     if let Some(patch) = policy {
         merge(&mut object.policy, &patch);
@@ -114,9 +119,10 @@ pub(super) fn change(control: &mut Control) -> Result<Value, Answer> {
         held.tags = tags.unwrap_or_else(|| held.tags.clone());
         held.enabled = enabled.unwrap_or(held.enabled);
     }
-    if let (Some(status), Some(operation)) = (pending, &mut object.pending) {
-        operation.status = status;
-        operation.error = (status == Status::Failed).then(|| "IssuerRefused".to_owned());
+    if let Some(outcome) = pending
+        && !planted::finish(object, &issuers, outcome, now)
+    {
+        return Err(bad_request("no operation is in progress"));
     }
     Ok(shown(object))
 }

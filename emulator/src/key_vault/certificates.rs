@@ -29,10 +29,12 @@ pub(super) fn create(call: &mut Call) -> Result<Answer, Answer> {
     let (tags, enabled) = (tags(&body)?, enabled(&body).unwrap_or(true));
     let place = Place::new(&base, version, vault);
     let (issuers, delay) = (vault.issuers.clone(), vault.delays.issue);
-    let object = object(vault, &name, full.clone(), now);
-    let pending = begin(object, &full, &issuers, delay, now)
+    let last = vault.object(&name).and_then(|it| it.latest());
+    let pending = begin(last.as_deref(), &full, &issuers, delay, now)
         .map_err(|_| errors::bad_parameter("The policy cannot be carried out."))?;
     let pending = Pending { tags: tags.clone(), enabled, ..pending };
+    let object = object(vault, &name, full.clone(), now);
+    object.drop_ghosts();
     if object.versions.is_empty() {
         object.versions.push(ghost(&full, tags, now));
     }
@@ -87,8 +89,8 @@ pub(super) fn import(call: &mut Call) -> Result<Answer, Answer> {
     let object = object(vault, &name, full.clone(), now);
     (object.policy, object.policy_updated) = (full, now);
     (object.pending, object.was_pending) = (None, false);
-    let made = Pending { tags, enabled, ..Pending::ended(imported.key) };
-    object.versions.retain(|it| !it.chain.is_empty());
+    let made = Pending { tags, enabled, ..Pending::ended(imported.key, object.policy.clone()) };
+    object.drop_ghosts();
     passing::add(object, hex_lower(&random::bytes::<16>()), &made, imported.chain, now);
     let held = object.versions[object.versions.len() - 1].clone();
     Ok(Answer::json(StatusCode::OK, &place.bundle(object, &held)))

@@ -8,7 +8,7 @@ use openssl::ec::{EcGroup, EcKey};
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
-use openssl::pkey::{PKey, Private};
+use openssl::pkey::{Id, PKey, Private};
 use openssl::rsa::Rsa;
 use openssl::stack::Stack;
 use openssl::x509::extension::{BasicConstraints, KeyUsage, SubjectAlternativeName};
@@ -52,6 +52,13 @@ pub(super) fn key(policy: &Value) -> Result<PKey<Private>, ErrorStack> {
             PKey::from_rsa(Rsa::generate(bits)?)
         }
     }
+}
+
+/// Whether it is of the kind and the size that the policy asks for, so that it can be used once more.
+pub(super) fn fits(key: &PKey<Private>, policy: &Value) -> bool {
+    let wanted = &policy["key_props"];
+    let elliptic = text(wanted, "crv").is_some();
+    (key.id() == Id::EC) == elliptic && wanted["key_size"].as_u64() == Some(u64::from(key.bits()))
 }
 
 pub(super) fn to_pem(key: &PKey<Private>) -> String {

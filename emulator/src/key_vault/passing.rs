@@ -11,17 +11,15 @@ use super::vault::{Held, Issuer, Object, Outcome, Pending, Status, Tags, Vault};
 use crate::certificate;
 use crate::encoding::hex_lower;
 use crate::random;
-use crate::world::World;
 
-pub(super) fn bring_up_to_date(world: &mut World, vault: usize, now: i64) {
-    let vault = &mut world.vaults[vault];
+pub(crate) fn bring_up_to_date(vault: &mut Vault, now: i64) {
     vault.blocked.retain(|_, until| *until > now);
     vault.certificates.retain(|it| it.deleted.as_ref().is_none_or(|deleted| deleted.purge_at > now));
     let (issuers, delay) = (vault.issuers.clone(), vault.delays.issue);
     for object in vault.certificates.iter_mut().filter(|it| it.deleted.is_none()) {
         end(object, &issuers, now);
         if renewal_is_due(object, now)
-            && let Ok(pending) = begin(object, &object.policy.clone(), &issuers, delay, now)
+            && let Ok(pending) = begin(object.versions.last(), &object.policy, &issuers, delay, now)
         {
             let latest = object.versions.last();
             let (tags, enabled) = latest.map_or((Tags::new(), true), |it| (it.tags.clone(), it.enabled));
@@ -32,17 +30,17 @@ pub(super) fn bring_up_to_date(world: &mut World, vault: usize, now: i64) {
     }
 }
 
-/// An operation for this policy, with its key and its request.
+/// An operation for this policy, with its key and its request. `last` is the version whose key may be used once more.
 pub(super) fn begin(
-    object: &Object,
+    last: Option<&Held>,
     policy: &Value,
     issuers: &[Issuer],
     delay: i64,
     now: i64,
 ) -> Result<Pending, ErrorStack> {
     let reused = policy["key_props"]["reuse_key"] == true;
-    let old = object.versions.last().filter(|it| reused && !it.key.is_empty());
-    let key = match old.and_then(|it| issue::from_pem(&it.key)) {
+    let old = last.filter(|it| reused && !it.key.is_empty());
+    let key = match old.and_then(|it| issue::from_pem(&it.key)).filter(|it| issue::fits(it, policy)) {
         Some(key) => key,
         None => issue::key(policy)?,
     };
@@ -63,6 +61,7 @@ pub(super) fn begin(
         due,
         outcome: issuer.map_or(Outcome::Completed, |it| it.outcome),
         issuer: name,
+        policy: policy.clone(),
         enabled: true,
         tags: Tags::new(),
     })
@@ -88,9 +87,9 @@ pub(super) fn end(object: &mut Object, issuers: &[Issuer], now: i64) {
     }
     let pending = pending.clone();
     let made = pending.due.unwrap_or(now);
-    let Some(chain) = issued(object, &pending, made) else { return };
+    let Some(chain) = issued(&pending, made) else { return };
     let ghost = object.versions.last().filter(|it| it.chain.is_empty()).map(|it| it.id.clone());
-    object.versions.retain(|it| !it.chain.is_empty());
+    object.drop_ghosts();
     let id = ghost.unwrap_or_else(|| hex_lower(&random::bytes::<16>()));
     add(object, id, &pending, chain, made);
     if issuers.iter().any(|it| it.name == pending.issuer && it.drops_sans) {
@@ -101,14 +100,14 @@ pub(super) fn end(object: &mut Object, issuers: &[Issuer], now: i64) {
     }
 }
 
-fn issued(object: &Object, pending: &Pending, now: i64) -> Option<Vec<String>> {
+fn issued(pending: &Pending, now: i64) -> Option<Vec<String>> {
     let key = issue::from_pem(&pending.key)?;
     let der = |it: &openssl::x509::X509| Some(BASE64.encode(it.to_der().ok()?));
     if pending.issuer == "Self" {
-        return Some(vec![der(&issue::certificate(&object.policy, &key, None, now).ok()?)?]);
+        return Some(vec![der(&issue::certificate(&pending.policy, &key, None, now).ok()?)?]);
     }
     let (ca, ca_key) = issue::authority(now).ok()?;
-    let leaf = issue::certificate(&object.policy, &key, Some((&ca, &ca_key)), now).ok()?;
+    let leaf = issue::certificate(&pending.policy, &key, Some((&ca, &ca_key)), now).ok()?;
     Some(vec![der(&leaf)?, der(&ca)?])
 }
 
@@ -127,8 +126,8 @@ pub(super) fn add(object: &mut Object, id: String, pending: &Pending, chain: Vec
         tags: pending.tags.clone(),
         chain,
         key: pending.key.clone(),
-        exportable: object.policy["key_props"]["exportable"] != false,
-        content_type: text(&object.policy["secret_props"], "contentType").unwrap_or_default().to_owned(),
+        exportable: pending.policy["key_props"]["exportable"] != false,
+        content_type: text(&pending.policy["secret_props"], "contentType").unwrap_or_default().to_owned(),
     });
 }
 

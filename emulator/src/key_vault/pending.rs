@@ -80,7 +80,7 @@ pub(super) fn merge(call: &mut Call) -> Result<Answer, Answer> {
         made.tags = certificates::tags(&body)?;
     }
     made.enabled = certificates::enabled(&body).unwrap_or(made.enabled);
-    object.versions.retain(|it| !it.chain.is_empty());
+    object.drop_ghosts();
     let chain = chain.iter().map(certificate::der_base64).collect();
     passing::add(object, hex_lower(&random::bytes::<16>()), &made, chain, now);
     object.pending = Some(Pending { status: Status::Completed, ..made });

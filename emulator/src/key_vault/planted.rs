@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
-use super::vault::{Deleted, Object, Outcome, Pending, Tags, Vault};
+use super::vault::{Deleted, Issuer, Object, Outcome, Pending, Status, Tags, Vault};
 use super::versions::Version;
 use super::{imports, passing, policy};
 use crate::certificate;
@@ -28,12 +28,12 @@ pub(crate) fn plant(
     let issuers = vault.issuers.clone();
     if let Some(body) = imported {
         let imports::Imported { key, chain, policy } = imports::read(&body)?;
+        let made = Pending { tags, ..Pending::ended(key, policy.clone()) };
         object.policy = policy;
-        let made = Pending { tags, ..Pending::ended(key) };
         passing::add(&mut object, hex_lower(&random::bytes::<16>()), &made, chain, now);
     } else {
         let refused = |_| super::errors::bad_parameter("The policy cannot be carried out.");
-        let begun = passing::begin(&object, &object.policy.clone(), &issuers, 0, now).map_err(refused)?;
+        let begun = passing::begin(None, &object.policy, &issuers, 0, now).map_err(refused)?;
         object.pending = Some(Pending { tags, due: Some(now), outcome: Outcome::Completed, ..begun });
         passing::end(&mut object, &issuers, now);
         object.pending = None;
@@ -43,6 +43,17 @@ pub(crate) fn plant(
     vault.certificates.retain(|it| !it.name.eq_ignore_ascii_case(name));
     vault.certificates.push(object);
     Ok(())
+}
+
+/// Ends an operation now, in this way; whether one was in progress. One that waits for a merge is completed by the
+/// emulator's own CA.
+pub(crate) fn finish(object: &mut Object, issuers: &[Issuer], outcome: Outcome, now: i64) -> bool {
+    let Some(pending) = object.pending.as_mut().filter(|it| it.status == Status::InProgress) else {
+        return false;
+    };
+    (pending.due, pending.outcome) = (Some(now), outcome);
+    passing::end(object, issuers, now);
+    true
 }
 
 /// Of a certificate in base64.

@@ -136,6 +136,9 @@ pub(crate) struct Held {
 pub(crate) struct Pending {
     pub(crate) request_id: String,
     pub(crate) issuer: String,
+    /// What it was begun with: a policy that is changed meanwhile is for the next version.
+    #[serde(default)]
+    pub(crate) policy: Value,
     /// DER in base64.
     pub(crate) csr: String,
     /// PKCS#8 in PEM.
@@ -167,10 +170,11 @@ pub(crate) enum Status {
 
 impl Pending {
     /// Of what comes with its key.
-    pub(super) fn ended(key: String) -> Self {
+    pub(super) fn ended(key: String, policy: Value) -> Self {
         Self {
             request_id: String::new(),
             issuer: String::new(),
+            policy,
             csr: String::new(),
             key,
             status: Status::Completed,
@@ -238,6 +242,11 @@ impl Object {
 
     pub(super) fn latest(&mut self) -> Option<&mut Held> {
         self.versions.last_mut()
+    }
+
+    /// What was only announced goes; what was issued stays.
+    pub(super) fn drop_ghosts(&mut self) {
+        self.versions.retain(|it| !it.chain.is_empty());
     }
 
     pub(super) fn in_progress(&self) -> bool {

@@ -10,9 +10,12 @@ use serde_json::{Value, json};
 use crate::certs::{Ca, pem, signed_for};
 use crate::client::{CLIENT, Emulator, Reply, SECRET};
 
+mod operations;
+
 const SCOPE: &str = "https://vault.azure.net/.default";
 const HOST: &str = "vault-1.vault.localhost";
 
+/// A vault as one client sees it.
 struct Vault<'a> {
     emulator: &'a Emulator,
     host: &'a str,
