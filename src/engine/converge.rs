@@ -96,6 +96,9 @@ pub trait Gate<P: Provider>: Send {
     /// to how it is then.
     fn open(&mut self, root: &mut P::Root, step: &P::Step)
     -> impl Future<Output = Result<(), Closed>> + Send;
+
+    /// Takes note that the service answered: what was recorded for the step does not take effect later.
+    fn answered(&mut self, root: &P::Root);
 }
 
 /// Why a call may not be made.
@@ -164,6 +167,7 @@ pub async fn converge<P: Provider>(
         };
         match provider.apply(step).await {
             Ok(seen) => {
+                gate.answered(root);
                 answered = seen;
             }
             Err(error) => {

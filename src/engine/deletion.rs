@@ -32,17 +32,22 @@ pub fn removal<R: CertificateResource>(root: &R) -> Removal {
 /// How long a write whose answer was lost may still take effect.
 const LATE: SignedDuration = SignedDuration::from_mins(10);
 
-/// When nothing can come any more of the writes that were recorded and never seen to have taken effect.
-pub fn last_late_write<R: CertificateResource>(root: &R) -> Option<Timestamp> {
+/// When nothing can come any more of the writes that were recorded and never seen to have taken effect; `answered` is
+/// when the last one was recorded that got an answer.
+pub fn last_late_write<R: CertificateResource>(root: &R, answered: Option<Timestamp>) -> Option<Timestamp> {
     let status = root.status()?;
-    let creating = status.intent.as_ref().filter(|it| !it.removal);
+    let creating = status.intent.as_ref().filter(|it| !it.removal && answered != Some(it.start_time));
     let intended = creating.and_then(|it| it.start_time.checked_add(LATE).ok());
     intended.max(status.late_writes_until)
 }
 
 /// The time until then.
-pub fn until_no_late_write<R: CertificateResource>(root: &R, now: Timestamp) -> Option<Duration> {
-    let left = last_late_write(root)?.duration_since(now);
+pub fn until_no_late_write<R: CertificateResource>(
+    root: &R,
+    answered: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<Duration> {
+    let left = last_late_write(root, answered)?.duration_since(now);
     Duration::try_from(left).ok().filter(|it| !it.is_zero())
 }
 
@@ -86,8 +91,10 @@ mod tests {
     fn an_unanswered_upload_is_waited_for_even_after_it_was_repeated() {
         let mut root = root(None, None, None);
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let minutes =
-            |root: &IotHubCertificate, now| until_no_late_write(root, at(now)).map(|it| it.as_secs() / 60);
+        let left = |root: &IotHubCertificate, answered: Option<&str>, now| {
+            until_no_late_write(root, answered.map(at), at(now)).map(|it| it.as_secs() / 60)
+        };
+        let minutes = |root: &IotHubCertificate, now| left(root, None, now);
         assert_eq!(minutes(&root, "2026-01-01T00:00:00Z"), None);
         let intent = serde_json::json!({
             "step": "Create", "contentHash": "AA", "startTime": "2026-01-01T00:00:00Z",
@@ -96,6 +103,8 @@ mod tests {
         assert_eq!(minutes(&root, "2026-01-01T00:00:00Z"), Some(10));
         assert_eq!(minutes(&root, "2026-01-01T00:09:00Z"), Some(1));
         assert_eq!(minutes(&root, "2026-01-01T00:10:00Z"), None);
+        assert_eq!(left(&root, Some("2026-01-01T00:00:00Z"), "2026-01-01T00:09:00Z"), None);
+        assert_eq!(left(&root, Some("2025-12-31T00:00:00Z"), "2026-01-01T00:09:00Z"), Some(1));
         root.status.as_mut().unwrap().late_writes_until = Some(at("2026-01-01T00:15:00Z"));
         assert_eq!(minutes(&root, "2026-01-01T00:10:00Z"), Some(5));
     }

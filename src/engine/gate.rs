@@ -51,6 +51,12 @@ impl<P: Provider> Gate<P> for Recording<'_, P::Root> {
         }
         Ok(())
     }
+
+    fn answered(&mut self, root: &P::Root) {
+        if let Some(intent) = root.status().and_then(|it| it.intent.as_ref()) {
+            self.engine.memory.answered(self.key, intent.start_time);
+        }
+    }
 }
 
 impl<R: CertificateResource> Recording<'_, R> {
@@ -104,7 +110,8 @@ fn with_intent<R: CertificateResource>(
     status.verification_code = None; // a code is used once
     status.last_handled_sync_request = sync_request(root).or(status.last_handled_sync_request);
     let term = Some(engine.term.name().to_owned());
-    status.late_writes_until = deletion::last_late_write(root).filter(|until| *until > around.now);
+    status.late_writes_until =
+        deletion::last_late_write(root, engine.memory.last_answered(key)).filter(|until| *until > around.now);
     let removal = root.meta().deletion_timestamp.is_some();
     status.intent = Some(Intent { step, content_hash, term, removal, start_time: around.now });
     status

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::converge::Setback;
@@ -20,6 +21,7 @@ struct Track {
     generation: i64,
     failures: u32,
     unread_since: Option<Instant>,
+    answered: Option<Timestamp>,
 }
 
 impl Memory {
@@ -28,7 +30,7 @@ impl Memory {
         let mut tracks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let track = tracks.entry(key.clone()).or_default();
         if track.generation != generation {
-            *track = Track { generation, ..Track::default() };
+            *track = Track { generation, answered: track.answered, ..Track::default() };
         }
         match outcome {
             Outcome::Failed(Setback { reason, behind, .. }) if reason.class() == Class::Transient => {
@@ -44,7 +46,7 @@ impl Memory {
             | Outcome::Suspended { .. }
             | Outcome::StoodBack { .. }
             | Outcome::Failed(_) => {
-                *track = Track { generation, ..Track::default() };
+                *track = Track { generation, answered: track.answered, ..Track::default() };
             }
         }
         (track.failures, track.unread_since.map(|it| it.elapsed()))
@@ -56,6 +58,17 @@ impl Memory {
         let track = tracks.entry(key.clone()).or_default();
         track.failures = track.failures.saturating_add(1);
         track.failures
+    }
+
+    /// Takes note that the write that was recorded at this time got its answer.
+    pub fn answered(&self, key: &RootKey, recorded: Timestamp) {
+        let mut tracks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tracks.entry(key.clone()).or_default().answered = Some(recorded);
+    }
+
+    /// When the last write was recorded that got an answer.
+    pub fn last_answered(&self, key: &RootKey) -> Option<Timestamp> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key)?.answered
     }
 
     /// Forgets a resource that is gone.

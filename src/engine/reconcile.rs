@@ -271,8 +271,7 @@ impl<P: Provider> Pass<'_, P> {
         };
         let outcome = match connected {
             Ok(provider) => match self.converge(&provider, root, &Goal::Absent).await {
-                End::Settled(_) => match deletion::until_no_late_write(root, self.context.engine.clock.now())
-                {
+                End::Settled(_) => match self.until_no_late_write(root) {
                     None => return self.release(root).await,
                     Some(wait) => Outcome::Working {
                         reason: Reason::Deleting,
@@ -294,6 +293,11 @@ impl<P: Provider> Pass<'_, P> {
             Err(why) => halt::halted(why)?,
         };
         self.report(root, &halt::blocked(outcome)).await.map(Some)
+    }
+
+    fn until_no_late_write(&self, root: &P::Root) -> Option<Duration> {
+        let Engine { memory, clock, .. } = &*self.context.engine;
+        deletion::until_no_late_write(root, memory.last_answered(self.key), clock.now())
     }
 
     /// The service that the resource names.

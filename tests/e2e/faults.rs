@@ -129,7 +129,16 @@ async fn a_write_that_lands_after_its_answer_was_lost_does_no_harm() -> Result<(
     tokio::time::sleep(std::time::Duration::from_secs(4)).await; // by then the late one has landed
     let held = world.in_hub("factory-root").await?;
     ensure!(held.thumbprint == thumbprint(&root) && held.verified, "{held:?}");
-    world.is_removed("factory-root").await?;
+    // Nobody can tell that it has: the object goes once it no longer could.
+    world.kubectl(&["delete", world.kind, "factory-root", "--wait=false"]).await?;
+    world.reason("factory-root", "Deleting").await?;
+    let (kind, name) = (world.kind, "factory-root");
+    eventually(SOON, "the certificate's deletion", async || {
+        ensure!(world.in_hub(name).await.is_err(), "it is still in the hub");
+        Ok(())
+    })
+    .await?;
+    world.kubectl(&["get", kind, name]).await?;
     world.stop().await
 }
 

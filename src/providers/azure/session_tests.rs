@@ -23,7 +23,7 @@ fn account(server: &TestServer, secret: &str) -> AzureAccount {
             authority: server.endpoint("login.localhost").to_string(),
             resource_manager: server.endpoint("arm.localhost").to_string(),
             resource_manager_scope: "https://management.azure.com/.default".to_owned(),
-            key_vault: Some(server.endpoint("{vault}.vault.localhost").to_string()),
+            key_vault: Some(server.endpoint("vault.localhost").to_string().replace("://", "://{vault}.")),
             key_vault_scope: "https://vault.azure.net/.default".to_owned(),
             instance_metadata: Some(server.endpoint("localhost").to_string()),
             ca_bundle: Some(server.ca.clone()),
