@@ -211,21 +211,35 @@ pub struct CertificateSummary {
     /// The subject's distinguished name (RFC 4514).
     #[schemars(length(max = 256))]
     pub subject: String,
-    /// The serial number, in hexadecimal.
+    /// The serial number, in hexadecimal, where the certificate itself is seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
-    pub serial_number: String,
+    pub serial_number: Option<String>,
     /// SHA-1 of the DER form, in hexadecimal: what Azure calls the thumbprint.
     #[schemars(length(max = 40))]
     pub sha1_thumbprint: String,
-    /// SHA-256 of the DER form, in hexadecimal.
+    /// SHA-256 of the DER form, in hexadecimal, where the certificate itself is seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
-    pub sha256_fingerprint: String,
-    /// Begin of validity.
+    pub sha256_fingerprint: Option<String>,
+    /// Begin of validity, where the certificate itself is seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "time_schema")]
-    pub not_before: Timestamp,
+    pub not_before: Option<Timestamp>,
     /// End of validity.
     #[schemars(schema_with = "time_schema")]
     pub not_after: Timestamp,
+}
+
+impl CertificateSummary {
+    /// When it is to be renewed.
+    pub fn renewal_time(&self, before: RenewBefore) -> Timestamp {
+        match self.not_before {
+            Some(not_before) => before.of(not_before, self.not_after),
+            // Long enough ago that no third of the validity is shorter than what is usual.
+            None => before.of(Timestamp::UNIX_EPOCH, self.not_after),
+        }
+    }
 }
 
 /// The remote object as last seen.

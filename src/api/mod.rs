@@ -3,6 +3,7 @@
 //! What the API server checks (bounds, patterns, CEL rules) is declared here and generated into `crds/`.
 
 pub mod account;
+pub mod api_management;
 pub mod certificate;
 pub mod condition;
 pub mod crd;

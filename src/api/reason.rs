@@ -92,6 +92,10 @@ pub enum Reason {
     TargetNotFound,
     /// The subscription is not registered for the service.
     ProviderNotRegistered,
+    /// The service has no identity with which it could read a key vault.
+    ServiceIdentityMissing,
+    /// The service cannot read the certificate from the key vault.
+    KeyVaultRefreshFailed,
     /// What answers at the endpoint is not the service.
     EndpointMisconfigured,
     /// Another owner's object stands under the wanted name.
@@ -164,6 +168,8 @@ impl Reason {
             | QuotaExceeded
             | TargetNotFound
             | ProviderNotRegistered
+            | ServiceIdentityMissing
+            | KeyVaultRefreshFailed
             | EndpointMisconfigured => Class::Grant,
             NotOwned | NameConflict | DriftDetected | RemoteSoftDeleted | OperationStuck
             | CreateOutcomeUnknown | Diverged | DeletionBlocked | DeleteBrake => Class::Conflict,

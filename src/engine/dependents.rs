@@ -119,7 +119,10 @@ impl Index {
             ReferenceKind::CloudAccount => "CloudAccount",
             ReferenceKind::ClusterCloudAccount => "ClusterCloudAccount",
             ReferenceKind::Secret | ReferenceKind::ConfigMap => return,
-            ReferenceKind::ServiceAccount | ReferenceKind::Namespace | ReferenceKind::CertificateRequest => {
+            ReferenceKind::ServiceAccount
+            | ReferenceKind::Namespace
+            | ReferenceKind::CertificateRequest
+            | ReferenceKind::KeyVaultCertificate => {
                 return;
             }
         };

@@ -298,8 +298,8 @@ fn settled(facts: &Facts, around: &Circumstances) -> Verdict {
                 format!("the certificate expired at {}: {}", it.not_after, successor(facts.renewal));
             (Reason::CertificateExpired, ConditionStatus::False, message)
         }
-        Some(it) if around.now < it.not_before => {
-            let message = format!("the certificate is in place and becomes valid at {}", it.not_before);
+        Some(CertificateSummary { not_before: Some(begin), .. }) if around.now < *begin => {
+            let message = format!("the certificate is in place and becomes valid at {begin}");
             (Reason::CertificateNotYetValid, ConditionStatus::False, message)
         }
         _ if facts.disabled => {
@@ -416,10 +416,9 @@ fn requeue(
     let resync = backoff::jittered(around.resync_interval, around.chance);
     match (verdict.class, outcome) {
         (_, Outcome::Settled(facts)) => {
-            let moments = facts
-                .certificate
-                .iter()
-                .flat_map(|it| [it.not_before, renewal_time(it, around), it.not_after]);
+            let moments = facts.certificate.iter().flat_map(|it| {
+                [it.not_before.unwrap_or(Timestamp::MIN), renewal_time(it, around), it.not_after]
+            });
             let next = moments.filter(|it| *it > around.now).min();
             next.map_or(resync, |moment| resync.min(until(moment, around.now)))
         }
@@ -455,7 +454,7 @@ fn until(then: Timestamp, now: Timestamp) -> Duration {
 
 /// Begin of the time before expiry in which the certificate is to be renewed.
 fn renewal_time(certificate: &CertificateSummary, around: &Circumstances) -> Timestamp {
-    around.renew_before.of(certificate.not_before, certificate.not_after)
+    certificate.renewal_time(around.renew_before)
 }
 
 /// At most 256 printable characters, as conditions and events take them.

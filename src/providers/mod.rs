@@ -22,12 +22,13 @@ use crate::engine::{Engine, Provider, stock};
 use crate::http::Http;
 use crate::source::account::{Account, Cloud};
 use azure::Azure;
+use azure::api_management::ApiManagement;
 use azure::iot_hub::IotHub;
 use azure::key_vault::KeyVault;
 
 /// Every provider.
-pub fn all() -> [&'static dyn Registered; 2] {
-    [&Kind::<IotHub>(PhantomData), &Kind::<KeyVault>(PhantomData)]
+pub fn all() -> [&'static dyn Registered; 3] {
+    [&Kind::<IotHub>(PhantomData), &Kind::<KeyVault>(PhantomData), &Kind::<ApiManagement>(PhantomData)]
 }
 
 /// The clouds that providers stand on.

@@ -10,6 +10,7 @@ use super::cert_manager::CertificateRequest;
 use super::{Data, Fetched, ObjectKey, Reference, ReferenceKind, ServiceAccount, resolve, status_code};
 use crate::api::account::{AllowedNamespaces, CloudAccount, ClusterCloudAccount};
 use crate::api::certificate::{AccountKind, AccountRef};
+use crate::api::key_vault::KeyVaultCertificate;
 use crate::api::reason::{Invalid, Reason};
 
 /// Why something could not be fetched.
@@ -74,6 +75,9 @@ impl Cluster {
             let read = match reference.kind {
                 ReferenceKind::Secret => self.secret(namespace, &reference.name).await,
                 ReferenceKind::ConfigMap => self.config_map(namespace, &reference.name).await,
+                ReferenceKind::KeyVaultCertificate => {
+                    self.key_vault_certificate(namespace, &reference.name).await
+                }
                 ReferenceKind::CertificateRequest => {
                     self.certificate_request(namespace, &reference.name).await
                 }
@@ -125,6 +129,23 @@ impl Cluster {
         let text = map.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.into_bytes()));
         let binary = map.binary_data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0));
         Ok((version, text.chain(binary).collect()))
+    }
+
+    async fn key_vault_certificate(&self, namespace: &str, name: &str) -> Result<(String, Data), FetchError> {
+        let api = Api::<KeyVaultCertificate>::namespaced(self.client.clone(), namespace);
+        let found = api.get_opt(name).await?.ok_or_else(|| {
+            let message =
+                format!("KeyVaultCertificate `{name}` does not exist: create it, or correct its name");
+            Invalid::new(Reason::ReferenceNotFound, message)
+        })?;
+        let version = found.resource_version().unwrap_or_default();
+        let certificate = found.status.as_ref().and_then(|it| it.certificate.as_ref());
+        let facts = certificate.and_then(|it| serde_json::to_vec(it).ok());
+        let own = found.spec.certificate_name.clone().unwrap_or_else(|| found.name_any());
+        let names =
+            [("vaultName", found.spec.vault_name.into_bytes()), ("certificateName", own.into_bytes())];
+        let all = names.into_iter().chain(facts.map(|it| ("certificate", it)));
+        Ok((version, all.map(|(key, value)| (key.to_owned(), value)).collect()))
     }
 
     async fn certificate_request(&self, namespace: &str, name: &str) -> Result<(String, Data), FetchError> {

@@ -127,10 +127,10 @@ fn open(reference: &Pkcs12SecretRef, found: &Fetched) -> Result<Identity, Invali
 pub fn summary(certificate: &Certificate) -> CertificateSummary {
     CertificateSummary {
         subject: certificate.subject().to_owned(),
-        serial_number: certificate.serial_number().to_owned(),
+        serial_number: Some(certificate.serial_number().to_owned()),
         sha1_thumbprint: certificate.sha1_thumbprint().to_string(),
-        sha256_fingerprint: certificate.sha256_fingerprint().to_string(),
-        not_before: certificate.not_before(),
+        sha256_fingerprint: Some(certificate.sha256_fingerprint().to_string()),
+        not_before: Some(certificate.not_before()),
         not_after: certificate.not_after(),
     }
 }

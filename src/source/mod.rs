@@ -44,6 +44,8 @@ pub enum ReferenceKind {
     Namespace,
     /// A question to cert-manager.
     CertificateRequest,
+    /// A certificate in a key vault.
+    KeyVaultCertificate,
 }
 
 impl Reference {
@@ -68,6 +70,12 @@ impl Reference {
         Self { kind: ReferenceKind::CertificateRequest, ..Self::optional_secret(name) }
     }
 
+    /// A KeyVaultCertificate. Its keys are `vaultName`, `certificateName` and, once there is one, `certificate`: its
+    /// facts in JSON.
+    pub fn key_vault_certificate(name: impl Into<String>) -> Self {
+        Self { kind: ReferenceKind::KeyVaultCertificate, ..Self::secret(name) }
+    }
+
     /// A ConfigMap.
     pub fn config_map(name: impl Into<String>) -> Self {
         Self { kind: ReferenceKind::ConfigMap, ..Self::secret(name) }
@@ -81,7 +89,8 @@ impl Reference {
             | ReferenceKind::ConfigMap
             | ReferenceKind::CloudAccount
             | ReferenceKind::ServiceAccount
-            | ReferenceKind::CertificateRequest => namespace.to_owned(),
+            | ReferenceKind::CertificateRequest
+            | ReferenceKind::KeyVaultCertificate => namespace.to_owned(),
         };
         ObjectKey { kind: self.kind, namespace, name: self.name.clone() }
     }

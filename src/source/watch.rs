@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 
 use super::cert_manager::CertificateRequest;
 use super::{ObjectKey, ReferenceKind};
+use crate::api::key_vault::KeyVaultCertificate;
 
 /// Seconds after which a silent watch is opened anew, so that a dead connection is noticed.
 pub const WATCH_SECONDS: u32 = 50;
@@ -59,6 +60,9 @@ impl SourceWatches {
             ReferenceKind::ConfigMap => self.spawn::<ConfigMap>(key.kind, &key.namespace),
             ReferenceKind::CertificateRequest => {
                 self.spawn::<CertificateRequest>(key.kind, &key.namespace);
+            }
+            ReferenceKind::KeyVaultCertificate => {
+                self.spawn::<KeyVaultCertificate>(key.kind, &key.namespace);
             }
             ReferenceKind::ServiceAccount => self.spawn::<ServiceAccount>(key.kind, &key.namespace),
             ReferenceKind::Namespace => self.spawn_labels(),

@@ -16,9 +16,10 @@ pub async fn hold(client: &Client, key: &ObjectKey) -> Result<(), WriteError> {
             hold_in(&Api::<ClusterCloudAccount>::all(client.clone()), &key.name).await
         }
         ReferenceKind::Secret | ReferenceKind::ConfigMap => Ok(()),
-        ReferenceKind::ServiceAccount | ReferenceKind::Namespace | ReferenceKind::CertificateRequest => {
-            Ok(())
-        }
+        ReferenceKind::ServiceAccount
+        | ReferenceKind::Namespace
+        | ReferenceKind::CertificateRequest
+        | ReferenceKind::KeyVaultCertificate => Ok(()),
     }
 }
 

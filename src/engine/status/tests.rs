@@ -19,10 +19,10 @@ fn facts() -> Facts {
         },
         certificate: Some(CertificateSummary {
             subject: "CN=ca".into(),
-            serial_number: "01".into(),
+            serial_number: Some("01".into()),
             sha1_thumbprint: "AA".into(),
-            sha256_fingerprint: "BB".into(),
-            not_before: at("2026-01-01T00:00:00Z"),
+            sha256_fingerprint: Some("BB".into()),
+            not_before: Some(at("2026-01-01T00:00:00Z")),
             not_after: at("2027-01-01T00:00:00Z"),
         }),
         verified: Some(true),

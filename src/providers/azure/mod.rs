@@ -2,6 +2,7 @@
 //!
 //! One [`Session`] per account holds its credential and token cache; all resources of the account share it.
 
+pub mod api_management;
 mod credential;
 mod environment;
 mod error_body;

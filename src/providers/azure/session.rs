@@ -67,6 +67,11 @@ impl Session {
         &self.arm
     }
 
+    /// Where a key vault of the account's cloud answers.
+    pub fn vault_endpoint(&self, name: &str) -> Result<Endpoint, CloudError> {
+        self.vaults.environment.vault(name)
+    }
+
     /// A key vault in the account's name. Its pace is its own.
     pub fn vault(&self, name: &str) -> Result<Arc<Rest>, CloudError> {
         let Vaults { known, http, environment, credential, writers, term } = &self.vaults;
