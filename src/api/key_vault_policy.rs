@@ -45,6 +45,7 @@ pub struct KeyProperties {
     pub key_type: Option<KeyType>,
     /// Its size in bits: 2048, 3072 or 4096.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 2048, max = 4096))]
     #[x_kube(validation = Rule::new("self in [2048, 3072, 4096]").message("`keySize` must be 2048, 3072 or 4096"))]
     pub key_size: Option<i32>,
     /// The curve of an EC key.

@@ -241,6 +241,8 @@ pub enum Renewal {
     Operator,
     /// The service by itself.
     Service,
+    /// Nobody: the spec names one version of it.
+    Nobody,
 }
 
 /// An object of the resource's namespace that is to be written, because what is there is not as wanted. It belongs to

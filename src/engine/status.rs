@@ -333,7 +333,9 @@ fn usable(
     } else if around.observing {
         (Reason::Observed, format!("the service holds the wanted certificate{verified}; it is only observed"))
     } else {
-        (Reason::Ready, format!("the service holds the wanted certificate{verified}"))
+        let pinned =
+            if facts.renewal == Renewal::Nobody { ", at the version that the spec names" } else { "" };
+        (Reason::Ready, format!("the service holds the wanted certificate{verified}{pinned}"))
     };
     (reason, ConditionStatus::True, message)
 }
@@ -344,6 +346,7 @@ fn successor(renewal: Renewal) -> &'static str {
         Renewal::Source => "put a newer one into the source",
         Renewal::Operator => "it is being renewed",
         Renewal::Service => "the service is to renew it and has not done so yet",
+        Renewal::Nobody => "name a newer version in the spec, or none, so that the newest is used",
     }
 }
 

@@ -10,9 +10,11 @@ use serde_json::Value;
 
 use crate::world::shared;
 
-const KINDS: [(&str, &str); 4] = [
+const KINDS: [(&str, &str); 6] = [
     ("iot_hub", "namespaces/default/iothubcertificates"),
     ("key_vault", "namespaces/default/keyvaultcertificates"),
+    ("api_management", "namespaces/default/apimanagementcertificates"),
+    ("api_management_vault", "namespaces/default/apimanagementcertificates"),
     ("cloud_account", "namespaces/default/cloudaccounts"),
     ("cluster_cloud_account", "clustercloudaccounts"),
 ];

@@ -55,6 +55,19 @@ async fn an_imported_certificate_follows_its_secret() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_pkcs12_secret_is_imported_too() -> Result<()> {
+    let world = World::of_vaults("pkcs12").await?;
+    let pair = ca("packed")?;
+    world.pkcs12_secret("packed", &pair).await?;
+    let reference = json!({ "name": "packed", "key": "bundle.p12", "passwordKey": "password" });
+    world.apply(&world.in_vault("web", json!({ "import": { "pkcs12SecretRef": reference } }))).await?;
+    world.ready("web").await?;
+    ensure!(world.only_version("web").await?.thumbprint == thumbprint(&pair));
+    world.quiet("web").await?;
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pem_import_is_one_too() -> Result<()> {
     let world = World::of_vaults("pem").await?;
     world.tls_secret("web-tls", &ca("web")?).await?;
@@ -395,23 +408,5 @@ fn merge(target: &mut Value, patch: &Value) {
     match patch.as_object() {
         Some(members) => members.iter().for_each(|(name, value)| merge(&mut target[name.as_str()], value)),
         None => *target = patch.clone(),
-    }
-}
-
-impl World {
-    /// Looked at a few times more, the object costs no write.
-    async fn quiet(&self, name: &str) -> Result<()> {
-        let writes = self.writes().await?;
-        for _ in 0..3 {
-            let calls = self.calls().await?;
-            self.nudge(name).await?;
-            eventually(SOON, "a look at the vault", async || {
-                ensure!(self.calls().await? > calls);
-                Ok(())
-            })
-            .await?;
-        }
-        ensure!(self.writes().await? == writes, "written though nothing differs");
-        Ok(())
     }
 }

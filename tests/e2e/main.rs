@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admission;
+mod api_management;
 mod bad_manifests;
 mod expiry;
 mod failover;
@@ -13,6 +14,7 @@ mod policies;
 mod proof;
 mod rest;
 mod secrets;
+mod service;
 mod vault;
 mod world;
 

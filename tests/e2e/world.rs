@@ -2,6 +2,7 @@
 //! operator that serves them all.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use certferry_rig::wait::eventually;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-const SUBSCRIPTION: &str = "44444444-4444-4444-8444-444444444444";
+pub const SUBSCRIPTION: &str = "44444444-4444-4444-8444-444444444444";
 
 /// How long anything that a test waits for may take; many times what it takes when nothing else runs.
 pub const SOON: Duration = Duration::from_secs(90);
@@ -79,6 +80,11 @@ impl World {
         Ok(Self { kind: "keyvaultcertificate", ..Self::start(&format!("vault-{name}")).await? })
     }
 
+    /// The same, for certificates in API Management.
+    pub async fn of_services(name: &str) -> Result<Self> {
+        Ok(Self { kind: "apimanagementcertificate", ..Self::start(&format!("service-{name}")).await? })
+    }
+
     /// On a cluster of the test's own.
     pub async fn on(cluster: Arc<Cluster>, name: &str) -> Result<Self> {
         let emulator = Emulator::start(emulator::Options::default()).await?;
@@ -131,6 +137,30 @@ impl World {
 
     pub async fn tls_secret(&self, name: &str, pair: &Pair) -> Result<()> {
         self.cluster.tls_secret(&self.namespace, name, pair).await
+    }
+
+    /// A Secret with a PKCS#12 file as OpenSSL makes it, and its password.
+    pub async fn pkcs12_secret(&self, name: &str, pair: &Pair) -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        std::fs::write(folder.path().join("both.pem"), format!("{}{}", pair.key, pair.certificate))?;
+        let made = Command::new("openssl")
+            .args([
+                "pkcs12",
+                "-export",
+                "-in",
+                "both.pem",
+                "-out",
+                "bundle.p12",
+                "-passout",
+                "pass:open sesame",
+            ])
+            .current_dir(folder.path())
+            .output()?;
+        ensure!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr));
+        let file = format!("--from-file={}", folder.path().join("bundle.p12").display());
+        self.kubectl(&["create", "secret", "generic", name, &file, "--from-literal=password=open sesame"])
+            .await
+            .map(drop)
     }
 
     pub fn certificate(&self, name: &str) -> String {
@@ -243,7 +273,7 @@ spec:
             .iter()
             .filter(|it| {
                 let operation = it["operation"].as_str().unwrap_or_default();
-                operation.starts_with("iotHub") || operation.starts_with("keyVault")
+                ["iotHub", "keyVault", "apiManagement"].iter().any(|it| operation.starts_with(it))
             })
             .cloned()
             .collect())
@@ -263,6 +293,22 @@ spec:
     /// Requests that may change the hub or the vault.
     pub async fn writes(&self) -> Result<usize> {
         Ok(self.requests().await?.iter().filter(|it| it["method"] != "GET").count())
+    }
+
+    /// Looked at a few times more, the object costs no write.
+    pub async fn quiet(&self, name: &str) -> Result<()> {
+        let writes = self.writes().await?;
+        for _ in 0..3 {
+            let calls = self.calls().await?;
+            self.nudge(name).await?;
+            eventually(SOON, "a look at the service", async || {
+                ensure!(self.calls().await? > calls);
+                Ok(())
+            })
+            .await?;
+        }
+        ensure!(self.writes().await? == writes, "written though nothing differs");
+        Ok(())
     }
 
     /// Changes a certificate behind the operator's back.

@@ -164,8 +164,8 @@ pub trait Fixture: Sync {
 }
 
 /// The fixture of every kind that there is one for.
-pub fn all() -> [&'static dyn Fixture; 2] {
-    [&crate::iot_hub::IotHub, &crate::key_vault::KeyVault]
+pub fn all() -> [&'static dyn Fixture; 3] {
+    [&crate::iot_hub::IotHub, &crate::key_vault::KeyVault, &crate::api_management::ApiManagement]
 }
 
 /// The fixture of a kind. A kind without one fails the suite.

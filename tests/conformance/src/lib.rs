@@ -3,6 +3,7 @@
 //!
 //! A kind takes part by a [`fixture`]; a registered kind without one fails the suite.
 
+pub mod api_management;
 pub mod api_server;
 pub mod case;
 pub mod chaos;

@@ -123,6 +123,9 @@ impl Provider for ApiManagement {
             disabled: false,
             renewal: match desired {
                 Desired::File { .. } => Renewal::Source,
+                Desired::Vault(_) if observed.identifier.as_deref().is_some_and(next::is_pinned) => {
+                    Renewal::Nobody
+                }
                 Desired::Vault(_) => Renewal::Service,
             },
             verification_code: None,
@@ -178,7 +181,7 @@ impl Provider for ApiManagement {
 
     async fn apply(&self, step: Step) -> Result<Option<Observed>, CloudError> {
         match step {
-            Step::Put { upload, etag } => self.put(upload, etag.as_deref()).await,
+            Step::Put { upload, etag, alone } => self.put(upload, etag.as_deref(), alone).await,
             Step::Refresh { newest } => self.refresh(newest).await,
             Step::Delete { etag, thumbprint: _ } => {
                 let path = self.path(&[]);
@@ -284,7 +287,13 @@ impl ApiManagement {
         }
     }
 
-    async fn put(&self, upload: Upload, etag: Option<&str>) -> Result<Option<Observed>, CloudError> {
+    /// The service has no way to say "create only": that something else was there is known afterwards, by 200.
+    async fn put(
+        &self,
+        upload: Upload,
+        etag: Option<&str>,
+        alone: bool,
+    ) -> Result<Option<Observed>, CloudError> {
         let (body, operation) = match upload {
             Upload::File(identity, encryption) => {
                 let (data, password) = file(*identity, encryption).await?;
@@ -296,7 +305,14 @@ impl ApiManagement {
         };
         let path = self.path(&[]);
         let call = RestCall { if_match: etag, body, ..self.call(Method::Put, &path, WRITE) };
-        self.send(&call, operation).await
+        let answer = self.session.arm().call(&call).await;
+        let answer = answer.map_err(|failure| classify(operation, &failure))?;
+        if alone && answer.status == 200 {
+            let message = "somebody else created a certificate under this id at the same time, and it was replaced: \
+                           choose another `spec.certificateId`, or set `spec.adoptionPolicy` to 'Always'";
+            return Err(CloudError::new(Reason::NotOwned, message));
+        }
+        Ok(None)
     }
 
     /// The answer says whether the look was of use; a read alone would have it asked again at once.

@@ -106,6 +106,8 @@ pub enum Step {
         upload: Upload,
         /// The tag of what it replaces.
         etag: Option<String>,
+        /// Whether the service must not have had any: then somebody else's was overwritten if it had.
+        alone: bool,
     },
     /// POST refreshSecret.
     Refresh {
@@ -165,7 +167,9 @@ fn put(want: &Desired, observed: &Observed, etag: Option<String>) -> Next<Step> 
             identity: wish.identity.clone(),
         },
     };
-    Next::Step(Step::Put { upload, etag })
+    let held = &observed.held;
+    let alone = etag.is_none() && held.intended.is_none() && held.adoption != AdoptionPolicy::Always;
+    Next::Step(Step::Put { upload, etag, alone })
 }
 
 /// A file is compared by the thumbprint of its leaf: its body never comes back. A reference is compared as such.
@@ -301,3 +305,6 @@ impl engine::Step for Step {
         matches!(self, Self::Refresh { .. })
     }
 }
+
+#[cfg(test)]
+mod tests;
