@@ -106,6 +106,12 @@ impl Environment {
             .map_err(|why| misconfigured("Key Vault endpoint", why))
     }
 
+    /// Whether an address begins as a vault's: of any of the clouds, or of the account's own.
+    pub fn is_in_a_vault(&self, address: &str) -> bool {
+        let templates = [PUBLIC, US_GOVERNMENT, CHINA].map(|it| it.key_vault);
+        templates.into_iter().flatten().chain(self.key_vault.as_deref()).any(|it| fits(it, address))
+    }
+
     fn from_row(row: Row<'_>) -> Result<Self, CloudError> {
         let Row { authority, resource_manager, resource_manager_scope, key_vault, key_vault_scope } = row;
         Ok(Self {
@@ -118,6 +124,19 @@ impl Environment {
             instance_metadata: Endpoint::instance_metadata(),
         })
     }
+}
+
+/// Whether an address begins as a template says, with one label of a host name for `{vault}`.
+fn fits(template: &str, address: &str) -> bool {
+    let Some((before, after)) = template.split_once("{vault}") else { return false };
+    let begins =
+        |text: &str, with: &str| text.get(..with.len()).is_some_and(|it| it.eq_ignore_ascii_case(with));
+    if !begins(address, before) {
+        return false;
+    }
+    let rest = &address[before.len()..];
+    let label = rest.find(|it: char| !it.is_ascii_alphanumeric() && it != '-').unwrap_or(rest.len());
+    label > 0 && begins(&rest[label..], after) && rest[label + after.len()..].starts_with('/')
 }
 
 /// Whom calls to this cloud trust.
@@ -223,6 +242,28 @@ mod tests {
         for name in ["", "a.b", "a/b", "a@b", "evil.example#", "a:1", "{vault}"] {
             assert_eq!(own.vault(name).unwrap_err().reason, Reason::SpecInvalid, "{name}");
         }
+    }
+
+    #[test]
+    fn an_address_is_in_a_vault_of_some_cloud_or_of_the_accounts_own() {
+        let own = custom("https://login.localhost", "https://arm.localhost", "s").unwrap();
+        for (address, expected) in [
+            ("https://web-1.vault.azure.net/secrets/web", true),
+            ("https://WEB-1.Vault.azure.NET/secrets/web", true),
+            ("https://web.vault.azure.cn/secrets/web/1", true),
+            ("https://web.vault.localhost:8443/secrets/web", true),
+            ("https://web.vault.localhost/secrets/web", false),
+            ("https://vault.azure.net/secrets/web", false),
+            ("https://a.b.vault.azure.net/secrets/web", false),
+            ("https://web.vault.azure.net.evil.example/secrets/web", false),
+            ("https://web.vault.azure.net:443/secrets/web", false),
+            ("https://evil.example/secrets/web", false),
+            ("", false),
+        ] {
+            assert_eq!(own.is_in_a_vault(address), expected, "{address}");
+        }
+        let public = Environment::of(&AzureEnvironment::Public).unwrap();
+        assert!(!public.is_in_a_vault("https://web.vault.localhost:8443/secrets/web"));
     }
 
     #[test]

@@ -17,6 +17,8 @@ const TEXT: usize = 16 * 1024;
 pub struct ErrorBody {
     /// All codes, the most specific first: of the innermost `innererror`, of `error` or the top level, of the details.
     pub codes: Vec<Code>,
+    /// What the error is about, of `error` and of its details: names of members.
+    pub targets: Vec<Code>,
     /// IoT Hub's stable number, the six digits of its `IH…` token.
     pub iot_hub: Option<u32>,
     /// Entra's number, the digits of its `AADSTS…` code.
@@ -66,6 +68,7 @@ fn of(body: &Value) -> ErrorBody {
         // ARM's envelope, Key Vault's with its inner errors, and ARM's poll answers.
         error @ Value::Object(_) => {
             found.codes = innermost(error).into_iter().chain(code(&error["code"])).collect();
+            found.targets = code(&error["target"]).into_iter().collect();
             found.iot_hub = iot_hub(&error["message"]);
             found.look_at_details(&error["details"]);
         }
@@ -94,6 +97,7 @@ impl ErrorBody {
         };
         for item in items.iter().take(INNER) {
             self.codes.extend(code(&item["code"]));
+            self.targets.extend(code(&item["target"]));
             self.iot_hub = self.iot_hub.or_else(|| iot_hub(item)).or_else(|| iot_hub(&item["message"]));
         }
     }

@@ -5,7 +5,7 @@ use super::*;
 
 /// Codes, IoT Hub's number, Entra's number.
 fn seen(body: &Value) -> (Vec<String>, Option<u32>, Option<u32>) {
-    let ErrorBody { codes, iot_hub, aadsts } = of(body);
+    let ErrorBody { codes, targets: _, iot_hub, aadsts } = of(body);
     (codes.into_iter().map(|code| code.0).collect(), iot_hub, aadsts)
 }
 
@@ -72,6 +72,17 @@ fn what_is_not_json_says_nothing() {
     {
         assert_eq!(parse(&Answer::of(502, body)), ErrorBody::default());
     }
+}
+
+#[test]
+fn what_an_error_is_about_stands_above_or_in_its_details() {
+    for body in [
+        json!({"error": {"code": "ValidationError", "target": "identityClientId"}}),
+        json!({"error": {"code": "ValidationError", "details": [{"target": "identityClientId"}]}}),
+    ] {
+        assert!(of(&body).targets[0].is("identityclientid"));
+    }
+    assert_eq!(of(&json!({"error": {"code": "X", "target": "a b"}})).targets, []);
 }
 
 #[test]

@@ -112,6 +112,11 @@ impl Failure {
         self.codes().iter().any(|it| it.is(code))
     }
 
+    /// Whether the error is about the member of that name.
+    pub fn is_about(&self, member: &str) -> bool {
+        matches!(&self.what, What::Answered { body, .. } if body.targets.iter().any(|it| it.is(member)))
+    }
+
     /// IoT Hub's number, the six digits of its `IH…` token.
     pub fn iot_hub_code(&self) -> Option<u32> {
         match &self.what {

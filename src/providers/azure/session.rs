@@ -72,6 +72,11 @@ impl Session {
         self.vaults.environment.vault(name)
     }
 
+    /// Whether an address begins as a vault's of any cloud, or of the account's own endpoints.
+    pub fn is_in_a_vault(&self, address: &str) -> bool {
+        self.vaults.environment.is_in_a_vault(address)
+    }
+
     /// A key vault in the account's name. Its pace is its own.
     pub fn vault(&self, name: &str) -> Result<Arc<Rest>, CloudError> {
         let Vaults { known, http, environment, credential, writers, term } = &self.vaults;

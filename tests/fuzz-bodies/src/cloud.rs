@@ -7,7 +7,7 @@ use certferry::engine::term::Term;
 use certferry::http::{Answer, Call, Http, HttpError, Plan};
 use certferry::providers::azure::Azure;
 use certferry::source::account::{Account, AccountId, AzureAccount, AzureEnvironment, AzureIdentity, Cloud};
-use http::header::RETRY_AFTER;
+use http::header::{ETAG, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue};
 use tokio::runtime::Runtime;
 use tower::service_fn;
@@ -22,17 +22,20 @@ const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3599,"access_token":"
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<&'static str>,
+    pub(crate) etag: Option<&'static str>,
     pub(crate) body: Vec<u8>,
 }
 
 impl Reply {
     pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, retry_after: None, body: body.into() }
+        Self { status, retry_after: None, etag: None, body: body.into() }
     }
 
     fn answer(self) -> Answer {
-        let value = self.retry_after.map(|it| (RETRY_AFTER, HeaderValue::from_static(it)));
-        Answer::new(self.status, value.into_iter().collect(), self.body.into())
+        let headers = [(RETRY_AFTER, self.retry_after), (ETAG, self.etag)];
+        let headers =
+            headers.into_iter().filter_map(|(name, it)| Some((name, HeaderValue::from_static(it?))));
+        Answer::new(self.status, headers.collect(), self.body.into())
     }
 }
 

@@ -7,11 +7,13 @@
 //! - [`pki`]: certificates, keys, proofs, codes.
 //! - [`wire`]: endpoints, planned calls, `Retry-After`.
 //! - [`azure`]: what a hub, Resource Manager and the token endpoint answer.
+//! - [`api_management`]: what an API Management service answers.
 //! - [`key_vault`]: what a vault answers and hands out.
 //! - [`manifest`]: resources as the API server hands them over.
 
 #![forbid(unsafe_code)]
 
+pub mod api_management;
 pub mod azure;
 mod cloud;
 mod hub;
@@ -28,7 +30,7 @@ pub struct Target {
 }
 
 /// Every body.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     Target { name: "pem", body: pki::pem },
     Target { name: "certificate", body: pki::certificate },
     Target { name: "private_key", body: pki::private_key },
@@ -43,5 +45,6 @@ pub const TARGETS: [Target; 15] = [
     Target { name: "key_vault", body: key_vault::bundle },
     Target { name: "pkcs12", body: key_vault::pkcs12 },
     Target { name: "signing_request", body: key_vault::signing_request },
+    Target { name: "api_management", body: api_management::contract },
     Target { name: "manifest", body: manifest::manifest },
 ];

@@ -34,6 +34,13 @@ pub(super) fn classify(operation: Operation, failure: &Failure) -> CloudError {
                  `spec.pkcs12.encryption` to 'TripleDes'"
             ),
         ),
+        (Some(400), UploadReference) if failure.is_about("identityClientId") => CloudError::new(
+            Reason::ServiceIdentityMissing,
+            format!(
+                "the service has no such identity{named}: assign it, or correct `spec.keyVault.identityClientId`, which \
+                 is for user-assigned identities only"
+            ),
+        ),
         (Some(400), UploadReference) if failure.has_code("InvalidOperation") => CloudError::new(
             Reason::ServiceIdentityMissing,
             format!(

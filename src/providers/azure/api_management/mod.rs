@@ -349,7 +349,12 @@ impl ApiManagement {
     /// reading newer ones.
     fn identifier(&self, place: &Place) -> Result<String, CloudError> {
         match place {
-            Place::Written(identifier) => Ok(identifier.clone()),
+            Place::Written(identifier) if self.session.is_in_a_vault(identifier) => Ok(identifier.clone()),
+            Place::Written(_) => Err(CloudError::new(
+                Reason::SpecInvalid,
+                "`spec.keyVault.secretIdentifier` must be https://{vault}.vault.azure.net/secrets/{name}, or the like in \
+                 another cloud",
+            )),
             Place::Named { vault, certificate } => {
                 Ok(format!("{}/secrets/{certificate}", self.session.vault_endpoint(vault)?))
             }

@@ -111,6 +111,11 @@ fn iot_hub() {
 }
 
 #[test]
+fn api_management() {
+    run("api_management");
+}
+
+#[test]
 fn key_vault() {
     run("key_vault");
 }

@@ -18,7 +18,11 @@ const DEVICES: &str = "devices";
 const ACCOUNT: &str = "azure";
 
 /// Folders of examples that are shown, and the kind in each.
-const SHOWN: [(&str, &str); 2] = [("iot-hub", "iothubcertificates"), ("key-vault", "keyvaultcertificates")];
+const SHOWN: [(&str, &str); 3] = [
+    ("iot-hub", "iothubcertificates"),
+    ("key-vault", "keyvaultcertificates"),
+    ("api-management", "apimanagementcertificates"),
+];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -35,7 +39,10 @@ async fn main() -> Result<()> {
     cluster.granting_namespace(DEVICES).await?;
     cluster.emulated_account(ACCOUNT, DEVICES, &emulator.urls).await?;
     cluster.tls_secret(DEVICES, "factory-ca", &ca("Factory root")?).await?;
-    cluster.tls_secret(DEVICES, "public-web-tls", &ca("www.example.com")?).await?;
+    for (secret, subject) in [("public-web-tls", "www.example.com"), ("billing-client-tls", "billing client")]
+    {
+        cluster.tls_secret(DEVICES, secret, &ca(subject)?).await?;
+    }
 
     let shown = show(&cluster).await;
     if shown.is_ok() && !once {
