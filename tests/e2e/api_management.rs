@@ -1,6 +1,10 @@
 //! Client certificates in API Management: uploaded as files, and read by the service from a vault.
 
-use anyhow::{Result, ensure};
+use std::process::Command;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use certferry::pki::pkcs12::{self, Encryption};
+use certferry::pki::{self, Identity, PrivateKey};
 use certferry_rig::installation::ca;
 use certferry_rig::wait::eventually;
 use reqwest::Method;
@@ -200,6 +204,30 @@ async fn what_is_in_use_is_not_deleted_and_a_busy_service_is_asked_again() -> Re
     world.kubectl(&["wait", "--for=delete", "--timeout=60s", "apimanagementcertificate/client"]).await?;
     ensure!(world.stored("client").await.is_err(), "it is not deleted");
     world.stop().await
+}
+
+/// What is uploaded, as other programs read it: with keytool where there is one.
+#[test]
+fn the_file_opens_with_openssl_and_with_javas_keytool() -> Result<()> {
+    let pair = ca("client")?;
+    let key = PrivateKey::parse(pair.key.as_bytes()).map_err(|why| anyhow!("{why}"))?;
+    let certificates = pki::certificates(pair.certificate.as_bytes()).map_err(|why| anyhow!("{why}"))?;
+    let identity = Identity::assemble(key, certificates).context("they belong together")?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("client.p12");
+    let run = |program: &str, args: &[&str]| Command::new(program).args(args).arg(&file).output();
+    for encryption in [Encryption::TripleDes, Encryption::Aes256] {
+        let made = pkcs12::build(&identity, "one-time", encryption).map_err(|why| anyhow!("{why}"))?;
+        std::fs::write(&file, &*made)?;
+        let openssl = |password: &str| run("openssl", &["pkcs12", "-nodes", "-passin", password, "-in"]);
+        let read = String::from_utf8(openssl("pass:one-time")?.stdout)?;
+        ensure!(read.contains("BEGIN PRIVATE KEY") && read.contains("BEGIN CERTIFICATE"), "{read}");
+        ensure!(!openssl("pass:another")?.status.success(), "a wrong password opens it");
+        let Ok(listed) = run("keytool", &["-list", "-storepass", "one-time", "-keystore"]) else { continue };
+        let listed = String::from_utf8(listed.stdout)?;
+        ensure!(listed.contains("PrivateKeyEntry"), "{listed}");
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,21 +14,20 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::vault::policy;
 use crate::world::{SOON, World, binary, thumbprint};
 
 /// A control plane takes half a gigabyte: these tests take their turns.
 static TURN: Mutex<()> = Mutex::const_new(());
 
 /// A cluster of a test's own, with the chart installed.
-struct Stage {
+pub struct Stage {
     plane: ControlPlane,
     cluster: Arc<Cluster>,
     _turn: MutexGuard<'static, ()>,
 }
 
 impl Stage {
-    async fn set() -> Result<Self> {
+    pub async fn set() -> Result<Self> {
         let turn = TURN.lock().await;
         let plane = ControlPlane::start(Options::default()).await?;
         let cluster = Arc::new(Cluster::of(&plane)?);
@@ -36,11 +35,11 @@ impl Stage {
         Ok(Self { plane, cluster, _turn: turn })
     }
 
-    async fn operator(&self, more: &[&str]) -> Result<Operator> {
+    pub async fn operator(&self, more: &[&str]) -> Result<Operator> {
         self.cluster.operator(binary(), "info", more).await
     }
 
-    async fn world(&self, name: &str) -> Result<World> {
+    pub async fn world(&self, name: &str) -> Result<World> {
         let world = World::on(self.cluster.clone(), name).await?;
         world.tls_secret("factory-ca", &ca("Factory root 1")?).await?;
         Ok(world)
@@ -144,140 +143,6 @@ async fn a_standby_takes_over_at_once_from_a_leader_that_ends() -> Result<()> {
     ensure!(status.code() == Some(0), "it ended with {status}");
     logs(&second, "leading").await?;
     world.ready("factory-root").await?;
-    world.stop().await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_after_any_call_it_goes_on_as_if_nothing_had_been() -> Result<()> {
-    let stage = Stage::set().await?;
-    let alone = ["--leader-elect=false"];
-    let world = stage.world("killed").await?;
-    let second = ca("Factory root 2")?;
-    let mut killed = 0;
-    // A clean run makes six calls for each of the first two, and three for the deletion.
-    for (work, calls) in [("create", 6), ("rotate", 6), ("delete", 3)] {
-        for call in 0..calls {
-            let name = format!("{work}-{call}");
-            let secret = format!("ca-{name}");
-            let mut operator = stage.operator(&alone).await?;
-            let expected = ca(&name)?;
-            world.tls_secret(&secret, if work == "create" { &expected } else { &second }).await?;
-            let manifest = world.certificate(&name).replace("factory-ca", &secret);
-            if work != "create" {
-                world.apply(&manifest).await?;
-                world.ready(&name).await?;
-            }
-            let seen = world.calls().await?;
-            let held = json!({
-                "operation": "iotHubCertificates.*", "times": 1, "skip": call,
-                "action": { "delay": { "ms": 20_000, "when": "after" } },
-            });
-            world.emulator.control_post("faults", &held).await?;
-            match work {
-                "create" => world.apply(&manifest).await?,
-                "rotate" => world.tls_secret(&secret, &expected).await?,
-                _ => {
-                    world.kubectl(&["delete", "iothubcertificate", &name, "--wait=false"]).await.map(drop)?
-                }
-            }
-            eventually(SOON, "the call after which it is killed", async || {
-                let made = world.calls().await? - seen;
-                ensure!(made > call, "{made} calls");
-                Ok(())
-            })
-            .await
-            .with_context(|| name.clone())?;
-            operator.process.signal(Signal::KILL)?;
-            operator.process.wait_exit(Duration::from_secs(10)).await?;
-            killed += 1;
-            world.emulator.control(reqwest::Method::DELETE, "faults", None).await?;
-            let operator = stage.operator(&alone).await?;
-            if work == "delete" {
-                world
-                    .kubectl(&["wait", "--for=delete", "--timeout=60s", &format!("iothubcertificate/{name}")])
-                    .await?;
-                ensure!(world.in_hub(&name).await.is_err(), "{name} is still in the hub");
-            } else {
-                world.hub_becomes(&name, &thumbprint(&expected)).await.with_context(|| name.clone())?;
-                world.ready(&name).await.with_context(|| name.clone())?;
-                let origin = world.field(&name, ".status.remote.origin").await?;
-                ensure!(origin == "Created", "{name} is {origin}");
-                world.delete(&name).await?;
-            }
-            operator.stop().await?;
-        }
-    }
-    println!("killed {killed} times");
-    world.stop().await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_after_any_call_to_a_vault_it_leaves_one_version_and_no_orphan() -> Result<()> {
-    let stage = Stage::set().await?;
-    let alone = ["--leader-elect=false"];
-    let world = World { kind: "keyvaultcertificate", ..stage.world("vault-killed").await? };
-    let mut killed = 0;
-    // A clean run makes so many calls: the reads, the writes between them, and the read of the operation.
-    for (work, calls) in [("create", 5), ("import", 4), ("merge", 8), ("purge", 6)] {
-        for call in 0..calls {
-            let name = format!("{work}-{call}");
-            let mut operator = stage.operator(&alone).await?;
-            let signed_by = json!({ "caSecretRef": { "name": "factory-ca" } });
-            let members = match work {
-                "import" => json!({ "import": { "secretRef": { "name": "factory-ca" } } }),
-                "merge" => json!({ "policy": policy("Unknown"), "signedBy": signed_by }),
-                _ => json!({ "policy": policy("Self"), "deletionPolicy": "Purge" }),
-            };
-            let manifest = world.in_vault(&name, members);
-            if work == "purge" {
-                world.apply(&manifest).await?;
-                world.ready(&name).await?;
-            }
-            let seen = world.calls().await?;
-            let held = json!({
-                "operation": "keyVault*", "times": 1, "skip": call,
-                "action": { "delay": { "ms": 20_000, "when": "after" } },
-            });
-            world.emulator.control_post("faults", &held).await?;
-            match work {
-                "purge" => world
-                    .kubectl(&["delete", "keyvaultcertificate", &name, "--wait=false"])
-                    .await
-                    .map(drop)?,
-                _ => world.apply(&manifest).await?,
-            }
-            eventually(SOON, "the call after which it is killed", async || {
-                let made = world.calls().await? - seen;
-                ensure!(made > call, "{made} calls");
-                Ok(())
-            })
-            .await
-            .with_context(|| name.clone())?;
-            operator.process.signal(Signal::KILL)?;
-            operator.process.wait_exit(Duration::from_secs(10)).await?;
-            killed += 1;
-            world.emulator.control(reqwest::Method::DELETE, "faults", None).await?;
-            let operator = stage.operator(&alone).await?;
-            if work == "purge" {
-                world
-                    .kubectl(&[
-                        "wait",
-                        "--for=delete",
-                        "--timeout=90s",
-                        &format!("keyvaultcertificate/{name}"),
-                    ])
-                    .await?;
-                ensure!(!world.knows(&name).await, "{name} is still in the vault");
-            } else {
-                world.ready(&name).await.with_context(|| name.clone())?;
-                world.only_version(&name).await.with_context(|| name.clone())?;
-                let origin = world.field(&name, ".status.remote.origin").await?;
-                ensure!(origin == "Created", "{name} is {origin}");
-            }
-            operator.stop().await?;
-        }
-    }
-    println!("killed {killed} times");
     world.stop().await
 }
 

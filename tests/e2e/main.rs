@@ -9,6 +9,7 @@ mod failover;
 mod faults;
 mod grants;
 mod key_vault;
+mod killed;
 mod ownership;
 mod policies;
 mod proof;

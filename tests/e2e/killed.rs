@@ -1,0 +1,218 @@
+//! The operator killed after each of its calls, started again, and looked at when all is at rest.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use certferry_rig::installation::ca;
+use certferry_rig::operator::Operator;
+use certferry_rig::wait::eventually;
+use reqwest::Method;
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::failover::Stage;
+use crate::service::from_vault;
+use crate::vault::policy;
+use crate::world::{SOON, World, thumbprint};
+
+/// A call whose answer is held back once the service has done it.
+struct HeldCall {
+    seen: usize,
+    call: usize,
+}
+
+async fn hold(world: &World, operation: &str, call: usize) -> Result<HeldCall> {
+    let seen = world.calls().await?;
+    let held = json!({
+        "operation": operation, "times": 1, "skip": call,
+        "action": { "delay": { "ms": 20_000, "when": "after" } },
+    });
+    world.emulator.control_post("faults", &held).await?;
+    Ok(HeldCall { seen, call })
+}
+
+impl HeldCall {
+    /// Waits until the call is made, and kills the operator.
+    async fn kill(self, world: &World, operator: &mut Operator) -> Result<()> {
+        eventually(SOON, "the call after which it is killed", async || {
+            let made = world.calls().await? - self.seen;
+            ensure!(made > self.call, "{made} calls");
+            Ok(())
+        })
+        .await?;
+        operator.process.signal(Signal::KILL)?;
+        operator.process.wait_exit(Duration::from_secs(10)).await?;
+        world.emulator.control(Method::DELETE, "faults", None).await.map(drop)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_after_any_call_it_goes_on_as_if_nothing_had_been() -> Result<()> {
+    let stage = Stage::set().await?;
+    let alone = ["--leader-elect=false"];
+    let world = stage.world("killed").await?;
+    let second = ca("Factory root 2")?;
+    let mut killed = 0;
+    // A clean run makes six calls for each of the first two, and three for the deletion.
+    for (work, calls) in [("create", 6), ("rotate", 6), ("delete", 3)] {
+        for call in 0..calls {
+            let name = format!("{work}-{call}");
+            let secret = format!("ca-{name}");
+            let mut operator = stage.operator(&alone).await?;
+            let expected = ca(&name)?;
+            world.tls_secret(&secret, if work == "create" { &expected } else { &second }).await?;
+            let manifest = world.certificate(&name).replace("factory-ca", &secret);
+            if work != "create" {
+                world.apply(&manifest).await?;
+                world.ready(&name).await?;
+            }
+            let held = hold(&world, "iotHubCertificates.*", call).await?;
+            match work {
+                "create" => world.apply(&manifest).await?,
+                "rotate" => world.tls_secret(&secret, &expected).await?,
+                _ => {
+                    world.kubectl(&["delete", "iothubcertificate", &name, "--wait=false"]).await.map(drop)?
+                }
+            }
+            held.kill(&world, &mut operator).await.with_context(|| name.clone())?;
+            killed += 1;
+            let operator = stage.operator(&alone).await?;
+            if work == "delete" {
+                world
+                    .kubectl(&["wait", "--for=delete", "--timeout=60s", &format!("iothubcertificate/{name}")])
+                    .await?;
+                ensure!(world.in_hub(&name).await.is_err(), "{name} is still in the hub");
+            } else {
+                world.hub_becomes(&name, &thumbprint(&expected)).await.with_context(|| name.clone())?;
+                world.ready(&name).await.with_context(|| name.clone())?;
+                let origin = world.field(&name, ".status.remote.origin").await?;
+                ensure!(origin == "Created", "{name} is {origin}");
+                world.delete(&name).await?;
+            }
+            operator.stop().await?;
+        }
+    }
+    println!("killed {killed} times");
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_after_any_call_to_a_vault_it_leaves_one_version_and_no_orphan() -> Result<()> {
+    let stage = Stage::set().await?;
+    let alone = ["--leader-elect=false"];
+    let world = World { kind: "keyvaultcertificate", ..stage.world("vault-killed").await? };
+    let mut killed = 0;
+    // A clean run makes so many calls: the reads, the writes between them, and the read of the operation.
+    for (work, calls) in [("create", 5), ("import", 4), ("merge", 8), ("purge", 6)] {
+        for call in 0..calls {
+            let name = format!("{work}-{call}");
+            let mut operator = stage.operator(&alone).await?;
+            let signed_by = json!({ "caSecretRef": { "name": "factory-ca" } });
+            let members = match work {
+                "import" => json!({ "import": { "secretRef": { "name": "factory-ca" } } }),
+                "merge" => json!({ "policy": policy("Unknown"), "signedBy": signed_by }),
+                _ => json!({ "policy": policy("Self"), "deletionPolicy": "Purge" }),
+            };
+            let manifest = world.in_vault(&name, members);
+            if work == "purge" {
+                world.apply(&manifest).await?;
+                world.ready(&name).await?;
+            }
+            let held = hold(&world, "keyVault*", call).await?;
+            match work {
+                "purge" => world
+                    .kubectl(&["delete", "keyvaultcertificate", &name, "--wait=false"])
+                    .await
+                    .map(drop)?,
+                _ => world.apply(&manifest).await?,
+            }
+            held.kill(&world, &mut operator).await.with_context(|| name.clone())?;
+            killed += 1;
+            let operator = stage.operator(&alone).await?;
+            if work == "purge" {
+                world
+                    .kubectl(&[
+                        "wait",
+                        "--for=delete",
+                        "--timeout=90s",
+                        &format!("keyvaultcertificate/{name}"),
+                    ])
+                    .await?;
+                ensure!(!world.knows(&name).await, "{name} is still in the vault");
+            } else {
+                world.ready(&name).await.with_context(|| name.clone())?;
+                world.only_version(&name).await.with_context(|| name.clone())?;
+                let origin = world.field(&name, ".status.remote.origin").await?;
+                ensure!(origin == "Created", "{name} is {origin}");
+            }
+            operator.stop().await?;
+        }
+    }
+    println!("killed {killed} times");
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_after_any_call_to_a_service_it_loses_no_rotation_and_takes_nothing_over() -> Result<()> {
+    let stage = Stage::set().await?;
+    let alone = ["--leader-elect=false"];
+    let world = World { kind: "apimanagementcertificate", ..stage.world("service-killed").await? };
+    world
+        .tamper_service(Method::PUT, "theirs", Some(&json!({ "certificate": ca("theirs")?.certificate })))
+        .await?;
+    let operator = stage.operator(&alone).await?;
+    let vault = World { kind: "keyvaultcertificate", ..world };
+    vault.apply(&vault.in_vault("web", json!({ "policy": policy("Self") }))).await?;
+    vault.ready("web").await?;
+    let world = World { kind: "apimanagementcertificate", ..vault };
+    let read = world.only_version("web").await?.thumbprint;
+    operator.stop().await?;
+    let theirs = world.stored("theirs").await?;
+    let mut killed = 0;
+    // A clean run makes so many calls.
+    for (work, calls) in [("create", 3), ("rotate", 3), ("vault", 3), ("delete", 3)] {
+        for call in 0..calls {
+            let name = format!("{work}-{call}");
+            let secret = format!("tls-{name}");
+            let mut operator = stage.operator(&alone).await?;
+            let (first, second) = (ca("first")?, ca("second")?);
+            world.tls_secret(&secret, &first).await?;
+            let manifest = match work {
+                "vault" => world.in_service(&name, from_vault("web")),
+                _ => world.in_service(&name, json!({ "source": { "secretRef": { "name": secret } } })),
+            };
+            if matches!(work, "rotate" | "delete") {
+                world.apply(&manifest).await?;
+                world.ready(&name).await?;
+            }
+            let held = hold(&world, "apiManagementCertificates.*", call).await?;
+            match work {
+                "rotate" => world.tls_secret(&secret, &second).await?,
+                "delete" => world.kubectl(&["delete", world.kind, &name, "--wait=false"]).await.map(drop)?,
+                _ => world.apply(&manifest).await?,
+            }
+            held.kill(&world, &mut operator).await.with_context(|| name.clone())?;
+            killed += 1;
+            let operator = stage.operator(&alone).await?;
+            if work == "delete" {
+                let object = format!("{}/{name}", world.kind);
+                world.kubectl(&["wait", "--for=delete", "--timeout=90s", &object]).await?;
+                ensure!(world.stored(&name).await.is_err(), "{name} is still in the service");
+            } else {
+                let expected = match work {
+                    "rotate" => thumbprint(&second),
+                    "vault" => read.clone(),
+                    _ => thumbprint(&first),
+                };
+                world.service_becomes(&name, &expected).await.with_context(|| name.clone())?;
+                world.ready(&name).await.with_context(|| name.clone())?;
+                let origin = world.field(&name, ".status.remote.origin").await?;
+                ensure!(origin == "Created", "{name} is {origin}");
+            }
+            operator.stop().await?;
+        }
+    }
+    ensure!(world.stored("theirs").await? == theirs, "what is others' was touched");
+    println!("killed {killed} times");
+    world.stop().await
+}
