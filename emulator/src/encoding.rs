@@ -26,6 +26,18 @@ pub(crate) fn percent_decoded(text: &str, plus_is_space: bool) -> Option<String>
     String::from_utf8(decoded).ok()
 }
 
+/// Encodes all bytes but letters, digits and `-_.~` (RFC 3986 §2.3).
+pub(crate) fn percent_encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                char::from(byte).to_string()
+            }
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}
+
 /// The pairs of a query string or form body; `None` if one cannot be decoded.
 pub(crate) fn pairs(text: &str) -> Option<Vec<(String, String)>> {
     text.split('&')

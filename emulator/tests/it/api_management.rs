@@ -279,4 +279,20 @@ fn lists_have_pages() {
     let path = &next[next.find("/subscriptions").unwrap()..];
     let second = emulator.call("GET", "arm.localhost", path, &[bearer], None).expect("an answer").json();
     assert_eq!((second["value"][0]["name"].clone(), second.get("nextLink")), (json!("c"), None));
+
+    let list = |query: &str| {
+        let path = path.split('?').next().unwrap();
+        let path = format!("{path}?api-version=2024-05-01&{query}");
+        emulator.call("GET", "arm.localhost", &path, &[bearer], None).expect("an answer")
+    };
+    let names = |query: &str| {
+        let items = list(query).json()["value"].as_array().cloned().unwrap_or_default();
+        items.iter().map(|it| it["name"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("$filter=name%20ge%20%27b%27"), ["b", "c"]);
+    assert_eq!(names("$filter=substringof(%27CN%3Da%27,%20subject)"), ["a"]);
+    assert_eq!(names("isKeyVaultRefreshFailed=true"), [""; 0]);
+    assert_eq!(list("$filter=owner%20eq%20%27x%27").status, 400);
+    let next = list("$filter=name%20ge%20%27a%27&$top=1").json()["nextLink"].to_string();
+    assert!(next.contains("$filter=name%20ge%20%27a%27"), "{next}");
 }

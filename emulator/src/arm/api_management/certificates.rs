@@ -4,10 +4,12 @@ use hyper::StatusCode;
 use serde_json::json;
 
 use super::contract::{contract, invalid, not_found, precondition_failed, refusal, shown};
+use super::filter::Filter;
 use super::service::{Service, Stored, VaultReference};
 use super::upload::{self, Leaf, Upload};
 use super::{OLDEST, vault_reference};
 use crate::arm::{Call, errors};
+use crate::encoding::percent_encoded;
 use crate::request::Answer;
 use crate::switches::{DeleteWithoutIfMatch, PutWithoutIfMatch};
 
@@ -20,12 +22,27 @@ pub(super) fn list(call: &mut Call) -> Result<Answer, Answer> {
     let (Ok(top @ 1..), Ok(skip)) = (top, skip) else {
         return Err(invalid("$top", "$top must be at least 1, $skip at least 0."));
     };
+    let text = call.request.query_values("$filter").first().map(|it| (*it).to_owned());
+    let filter =
+        text.as_deref().map(|it| Filter::parse(it).ok_or_else(|| invalid("$filter", "Invalid filter.")));
+    let filter = filter.transpose()?;
+    let failed_only =
+        call.request.query_values("isKeyVaultRefreshFailed").first().is_some_and(|it| *it == "true");
     let service = &call.state.world.services[at];
-    let all: Vec<_> = service.certificates.iter().map(|it| contract(service, it)).collect();
+    let failed = |it: &Stored| it.key_vault.as_ref().is_some_and(|it| it.status != "Success");
+    let taken =
+        |it: &&Stored| filter.as_ref().is_none_or(|filter| filter.takes(it)) && (!failed_only || failed(it));
+    let all: Vec<_> = service.certificates.iter().filter(taken).map(|it| contract(service, it)).collect();
     let mut body = json!({"value": all.iter().skip(skip).take(top).collect::<Vec<_>>(), "count": all.len()});
     if skip + top < all.len() {
         let path = format!("{}/certificates", service.id());
-        let query = format!("api-version={}&$top={top}&$skip={}", call.version, skip + top);
+        let mut query = format!("api-version={}&$top={top}&$skip={}", call.version, skip + top);
+        if let Some(text) = &text {
+            query.push_str(&format!("&$filter={}", percent_encoded(text)));
+        }
+        if failed_only {
+            query.push_str("&isKeyVaultRefreshFailed=true");
+        }
         body["nextLink"] = format!("https://{}{path}?{query}", call.request.authority).into();
     }
     Ok(Answer::json(StatusCode::OK, &body))

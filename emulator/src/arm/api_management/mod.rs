@@ -3,6 +3,7 @@
 
 mod certificates;
 mod contract;
+mod filter;
 pub(crate) mod service;
 mod upload;
 mod vault_reference;
