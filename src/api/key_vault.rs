@@ -47,6 +47,8 @@ use super::source::{CertificateSecretRef, Pkcs12SecretRef, object_name};
         .message("`renewal.by` cannot be 'Vault' when `policy.issuer.name` is 'Unknown': the vault cannot renew what it does not issue").field_path(".renewal").reason(Reason::FieldValueInvalid),
     validation = Rule::new("!has(self.policy) || !has(self.policy.lifetimeActions) || (has(self.renewal) && self.renewal.by == 'Vault') || self.policy.lifetimeActions.all(it, it.action != 'AutoRenew')")
         .message("a lifetime action 'AutoRenew' needs `renewal.by` 'Vault': only one of the two may renew").field_path(".policy").reason(Reason::FieldValueInvalid),
+    validation = Rule::new("!has(self.renewal) || self.renewal.by != 'Vault' || !has(self.policy) || !has(self.policy.lifetimeActions) || size(self.policy.lifetimeActions) == 0 || self.policy.lifetimeActions.exists(it, it.action == 'AutoRenew')")
+        .message("`renewal.by` 'Vault' needs a lifetime action 'AutoRenew', or none at all: nobody would renew").field_path(".policy").reason(Reason::FieldValueInvalid),
     validation = Rule::new("!has(self.exportTo) || !has(self.policy) || !has(self.policy.keyProperties) || ((!has(self.policy.keyProperties.exportable) || self.policy.keyProperties.exportable) && (!has(self.policy.keyProperties.keyType) || !self.policy.keyProperties.keyType.endsWith('-HSM')))")
         .message("`exportTo` needs a key that can be exported: `policy.keyProperties.exportable` must not be false, nor `keyType` one of an HSM").field_path(".exportTo").reason(Reason::FieldValueInvalid),
     validation = Rule::new("!has(self.exportTo) || !has(self.import) || !has(self.import.exportable) || self.import.exportable")

@@ -151,7 +151,7 @@ pub async fn converge<P: Provider>(
             }
             Next::Step(step) => step,
         };
-        behind = true;
+        behind = behind || !step.serves();
         let mut attempt = Attempt {
             progress: step.progress(),
             name: step.name(),

@@ -82,7 +82,7 @@ impl<R: CertificateResource> Place<'_, R> {
                 );
                 return Err(Invalid::new(Reason::NotOwned, message).into());
             }
-            Some(held) if held.spec == spec => return Ok(()),
+            Some(held) if held.spec == spec && !held.is_refused() => return Ok(()),
             Some(held) => {
                 let only = Preconditions { uid: held.uid(), resource_version: None };
                 let params = DeleteParams { preconditions: Some(only), ..DeleteParams::default() };

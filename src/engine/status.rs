@@ -258,12 +258,13 @@ fn verdict(old: &[Condition], outcome: &Outcome, around: &Circumstances) -> Verd
             verified: None,
             keeps_a_good_state: false,
         },
-        Outcome::Working { reason, message, serves, .. } => Verdict {
+        Outcome::Working { reason, message, serves, facts, .. } => Verdict {
             reason: *reason,
             message: message.clone(),
             class: reason.class(),
-            ready: match condition::find(old, ConditionType::Ready) {
-                Some(before) if *serves => before.status,
+            ready: match (facts, condition::find(old, ConditionType::Ready)) {
+                (Some(facts), _) if *serves => settled(facts, around).ready,
+                (None, Some(before)) if *serves => before.status,
                 _ if *reason == Reason::Pending => Unknown,
                 _ => False,
             },

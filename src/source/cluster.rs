@@ -165,8 +165,9 @@ impl Cluster {
         let refused = request.is_refused().then(|| ("refused".to_owned(), Vec::new()));
         let certificate = request.status.and_then(|it| it.certificate);
         let certificate = certificate.map(|it| ("certificate".to_owned(), it.0));
-        let asked = ("request".to_owned(), request.spec.request.0);
-        Ok((version, [asked].into_iter().chain(certificate).chain(refused).collect()))
+        let issuer = serde_json::to_vec(&request.spec.issuer_ref).unwrap_or_default();
+        let asked = [("request".to_owned(), request.spec.request.0), ("issuer".to_owned(), issuer)];
+        Ok((version, asked.into_iter().chain(certificate).chain(refused).collect()))
     }
 
     fn not_granted(&self, what: &str, namespace: &str) -> Invalid {

@@ -114,28 +114,35 @@ async fn an_offline_signature_is_waited_for_with_the_request_in_the_status() -> 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operator_renews_in_time_and_once() -> Result<()> {
     let world = World::of_vaults("renew").await?;
-    let manifest = world.in_vault("web", json!({ "policy": policy("Self") }));
-    world.apply(&manifest).await?;
+    // The vault's certificate was made 300 days ago: 65 days are left.
+    world.emulator.control(Method::PUT, "clock", Some(&json!({ "offsetSeconds": -300 * 86_400 }))).await?;
+    world.apply(&world.in_vault("web", json!({ "policy": policy("Self") }))).await?;
     world.ready("web").await?;
     let first = world.only_version("web").await?;
-    // The vault's certificate is made older: what is there now was issued 300 days ago.
-    world.kubectl(&["delete", "keyvaultcertificate", "web", "--cascade=orphan", "--timeout=60s"]).await?;
-    let due = "7300h"; // nearly a year of 365 days and ten minutes is left: it is due after 60 days
-    world.apply(&world.in_vault("old", json!({ "policy": policy("Self"), "renewBefore": due }))).await?;
-    world.ready("old").await?;
-    ensure!(world.only_version("old").await?.id != first.id);
-    let left = 365 * 24; // hours; the whole validity but the ten minutes before
-    let now = world.in_vault("old", json!({ "policy": policy("Self"), "renewBefore": format!("{left}h") }));
-    world.apply(&now).await?;
+    world.emulator.control(Method::PUT, "clock", Some(&json!({ "offsetSeconds": 0 }))).await?;
+    let slow = json!({ "delays": { "issue": 8 } });
+    world.emulator.control(Method::PUT, &format!("vaults/{VAULT}"), Some(&slow)).await?;
+    world.quiet("web").await?;
+    let due = world.in_vault("web", json!({ "policy": policy("Self"), "renewBefore": "2000h" }));
+    world.apply(&due).await?;
+    // While the vault is at work the one before serves.
+    world.says("web", "OperationInProgress", "").await?;
+    let ready = world.condition("web", "Ready").await?;
+    ensure!(ready["status"] == "True", "{ready}");
     eventually(SOON, "a second version", async || {
-        let versions = world.versions("old").await?;
-        ensure!(versions.len() >= 2, "{versions:?}");
+        let versions = world.versions("web").await?;
+        ensure!(versions.len() == 2 && versions[0].id == first.id, "{versions:?}");
         Ok(())
     })
     .await?;
-    world.apply(&world.in_vault("old", json!({ "policy": policy("Self"), "renewBefore": due }))).await?;
-    world.ready("old").await?;
-    world.quiet("old").await?;
+    world.says("web", "Ready", "").await?;
+    world.quiet("web").await?;
+    ensure!(world.versions("web").await?.len() == 2, "renewed more than once");
+    // What is due from its first day is not made again and again.
+    world.apply(&world.in_vault("web", json!({ "policy": policy("Self"), "renewBefore": "8759h" }))).await?;
+    world.reason("web", "Expiring").await?;
+    world.quiet("web").await?;
+    ensure!(world.versions("web").await?.len() == 2, "renewed without end");
     world.stop().await
 }
 

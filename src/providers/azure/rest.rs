@@ -128,6 +128,9 @@ impl Rest {
         if answer.status == 401
             && let Some(token) = self.credential.renewed(&token).await.map_err(no_token)?
         {
+            if write && !self.term.lasts() {
+                return Err(call.failed(What::TermOver));
+            }
             answer = self.send(call, &token).await?;
         }
         match answer.status {

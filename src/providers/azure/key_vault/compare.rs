@@ -8,7 +8,7 @@ use super::observed::{Bundle, CHAIN, OWNER};
 use super::policy::Policy;
 use super::wish::{Desired, Issuance, Wish};
 use crate::api::key_vault_policy::{Curve, KeyProperties, KeyType, SubjectAlternativeNames, X509Properties};
-use crate::pki::{AlternativeName, Certificate, DistinguishedName, KeyShape, Profile};
+use crate::pki::{AlternativeName, Certificate, DistinguishedName, KeyShape, Profile, SigningRequest};
 
 /// What a difference takes to be repaired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ fn issued_otherwise(issuance: &Issuance, certificate: &Certificate) -> Option<&'
     let x509 = &issuance.written.x509_properties;
     let profile = certificate.profile().unwrap_or_default();
     let differs = [
-        ("x509Properties.subject", !has_subject(x509, certificate)),
+        ("x509Properties.subject", !has_subject(x509, certificate.subject_der())),
         ("x509Properties.subjectAlternativeNames", !has_names(x509, &profile)),
         ("x509Properties.ekus", !has_purposes(x509, &profile)),
         ("x509Properties.keyUsage", !has_usages(x509, &profile)),
@@ -88,9 +88,16 @@ fn issued_otherwise(issuance: &Issuance, certificate: &Certificate) -> Option<&'
     differs.into_iter().find(|(_, differs)| *differs).map(|(field, _)| field)
 }
 
-fn has_subject(x509: &X509Properties, certificate: &Certificate) -> bool {
+/// Whether a request asks for the wanted names, and no others.
+pub fn asks_as_wanted(issuance: &Issuance, request: &SigningRequest) -> bool {
+    let x509 = &issuance.written.x509_properties;
+    let wanted = x509.subject_alternative_names.as_ref().map(alternative_names).unwrap_or_default();
+    has_subject(x509, request.subject_der()) && request.profile().names.is_subset(&wanted)
+}
+
+fn has_subject(x509: &X509Properties, subject: &[u8]) -> bool {
     let Some(wanted) = x509.subject.as_deref().filter(|it| !it.is_empty()) else { return true };
-    DistinguishedName::parse(wanted) == DistinguishedName::of_der(certificate.subject_der())
+    DistinguishedName::parse(wanted) == DistinguishedName::of_der(subject)
 }
 
 /// All that is wanted; an issuer may add the common name and the like.

@@ -55,7 +55,7 @@ pub(super) fn classify(operation: Operation, failure: &Failure) -> CloudError {
             ),
         )
         .waived(),
-        (Some(403), Drop) => CloudError::new(
+        (Some(403), Drop) if !lacks_right(failure) => CloudError::new(
             Reason::ConcurrentWrite,
             format!(
                 "the operation had ended when it was to be dropped{named}; the certificate is read again"
@@ -83,4 +83,9 @@ pub(super) fn classify(operation: Operation, failure: &Failure) -> CloudError {
         ),
         _ => common(failure),
     }
+}
+
+/// Whether the refusal is of the identity, and not of what was asked.
+fn lacks_right(failure: &Failure) -> bool {
+    ["ForbiddenByPolicy", "ForbiddenByRbac"].iter().any(|code| failure.has_code(code))
 }

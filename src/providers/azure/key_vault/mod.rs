@@ -241,8 +241,7 @@ fn question(desired: &Desired, observed: &Observed) -> Option<Output> {
     let Wish::Policy(issuance) = &desired.wish else { return None };
     let Some(Signer::CertManager(question)) = &issuance.signer else { return None };
     let Operation::InProgress { request: Some(request), .. } = &observed.operation else { return None };
-    let asked = question.asked.as_ref() == Some(request);
-    (!asked)
+    (!question.stands(request, observed.held.asks_anew))
         .then(|| Output::CertificateRequest { name: question.name.clone(), spec: question.question(request) })
 }
 

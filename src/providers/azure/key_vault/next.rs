@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::compare::{Repair, repair};
+use super::compare::{Repair, asks_as_wanted, repair};
 use super::observed::{
     ADOPTED, Bundle, CHAIN, HandedOut, Held, MANAGED_BY, OWNER, Observed, Operation, State, WISH,
 };
@@ -24,6 +24,8 @@ const SELF_SIGNING: SignedDuration = SignedDuration::from_mins(15);
 const ISSUING: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// How often somebody else's signature is looked for; cert-manager's is noticed at once.
 const SIGNATURE: Duration = Duration::from_secs(60);
+/// A certificate is not renewed so soon: issuers date them back by some minutes.
+const FRESH: SignedDuration = SignedDuration::from_hours(1);
 /// How often a deletion that does not show yet is looked for.
 const DELETION: Duration = Duration::from_secs(5);
 /// How often something that needs somebody is looked at.
@@ -45,7 +47,7 @@ pub fn needs_operation(goal: &Goal<Desired>, observed: &Observed) -> bool {
     let issued = |it: &Bundle| it.certificate.is_some();
     match &observed.state {
         State::Missing | State::Deleted(_) => false,
-        State::Held(it) if !issued(it) || observed.held.operation.is_some() => true,
+        State::Held(it) if !issued(it) || observed.held.operation.is_some() || observed.held.makes() => true,
         State::Held(_) => matches!(next(goal, observed), Next::Step(Step::Create(_) | Step::Import(_))),
     }
 }
@@ -66,14 +68,14 @@ pub fn origin(it: &Bundle, held: &Held) -> Origin {
 
 /// There is nothing: the first version.
 fn begin(want: &Desired, observed: &Observed) -> Next<Step> {
-    lingering(observed).unwrap_or_else(|| make(want, Tags::new(), observed, false))
+    lingering(observed, false).unwrap_or_else(|| make(want, Tags::new(), observed, false))
 }
 
 /// An earlier request without an answer may still make what we would make again.
-fn lingering(observed: &Observed) -> Option<Next<Step>> {
+fn lingering(observed: &Observed, serves: bool) -> Option<Next<Step>> {
     let wait = observed.held.lingering(observed.now)?;
     let message = "an earlier request got no answer; the vault is read until it would show".to_owned();
-    Some(Next::Wait { reason: Reason::Creating, message, wait, serves: false })
+    Some(Next::Wait { reason: Reason::Creating, message, wait, serves })
 }
 
 fn make(want: &Desired, held: Tags, observed: &Observed, renews: bool) -> Next<Step> {
@@ -130,7 +132,9 @@ fn recover(want: &Desired, it: &Bundle, observed: &Observed) -> Next<Step> {
 
 /// Another's certificate.
 fn adopt(want: &Desired, it: &Bundle, held: &Held) -> Next<Step> {
-    if may_adopt(want, it, held) {
+    // Another took over what was ours; taking it back would go on for ever.
+    let taken = held.origin.is_some() && held.adoption != AdoptionPolicy::Always;
+    if !taken && may_adopt(want, it, held) {
         let tags = tags(want, it.tags.clone(), held, true);
         return Next::Step(Step::Update { version: it.version.clone(), enabled: None, tags, adopts: true });
     }
@@ -153,7 +157,7 @@ fn may_adopt(want: &Desired, it: &Bundle, held: &Held) -> bool {
         AdoptionPolicy::Always => true,
         AdoptionPolicy::IfIdentical => {
             let identical =
-                |certificate| !matches!(repair(want, it, certificate), Some(Repair::NewVersion(_)));
+                |certificate| matches!(repair(want, it, certificate), None | Some(Repair::Version));
             it.certificate.as_ref().is_some_and(identical)
         }
     }
@@ -166,11 +170,15 @@ fn keep(want: &Desired, it: &Bundle, observed: &Observed) -> Next<Step> {
     }
     let Some(certificate) = &it.certificate else {
         return failed(want, observed, false)
-            .or_else(|| lingering(observed))
+            .or_else(|| lingering(observed, false))
             .unwrap_or_else(|| make(want, it.tags.clone(), observed, false));
     };
     match repair(want, it, certificate) {
         Some(Repair::NewVersion(field)) => remake(want, it, field, observed),
+        // It carries the policy and the tags too, and does not wait for a repair that is refused.
+        Some(Repair::Policy(_) | Repair::Version) if is_due(want, certificate, observed) => {
+            renew(want, it, certificate, observed)
+        }
         Some(Repair::Policy(_)) => Next::Step(Step::UpdatePolicy(policy(want))),
         Some(Repair::Version) => {
             let tags = tags(want, it.tags.clone(), &observed.held, false);
@@ -210,27 +218,27 @@ fn remake(want: &Desired, it: &Bundle, field: &str, observed: &Observed) -> Next
         };
     }
     failed(want, observed, false)
-        .or_else(|| lingering(observed))
+        .or_else(|| lingering(observed, false))
         .unwrap_or_else(|| make(want, it.tags.clone(), observed, false))
 }
 
 /// All is as wanted: is it time for a new one?
 fn renew(want: &Desired, it: &Bundle, certificate: &Certificate, observed: &Observed) -> Next<Step> {
-    let Wish::Policy(issuance) = &want.wish else { return done(want, observed) };
-    let Some(renew_before) = issuance.renew_before else { return done(want, observed) };
-    let due = renew_before.of(certificate.not_before(), certificate.not_after());
-    if observed.now < due {
+    if !is_due(want, certificate, observed) {
         return done(want, observed);
     }
-    if due <= certificate.not_before() {
-        return Next::Stuck {
-            reason: Reason::SpecInvalid,
-            message: "`spec.renewBefore` must be shorter than the certificate's validity".to_owned(),
-        };
-    }
     failed(want, observed, true)
-        .or_else(|| lingering(observed))
+        .or_else(|| lingering(observed, true))
         .unwrap_or_else(|| make(want, it.tags.clone(), observed, true))
+}
+
+/// Whether the operator is to renew it. A certificate that was due when it was made is not made again and again: that
+/// it expires soon is told.
+fn is_due(want: &Desired, certificate: &Certificate, observed: &Observed) -> bool {
+    let Wish::Policy(issuance) = &want.wish else { return false };
+    let Some(renew_before) = issuance.renew_before else { return false };
+    let due = renew_before.of(certificate.not_before(), certificate.not_after());
+    observed.now >= due && due.duration_since(certificate.not_before()) >= FRESH
 }
 
 fn done(want: &Desired, observed: &Observed) -> Next<Step> {
@@ -278,6 +286,10 @@ fn at_work(want: &Desired, it: &Bundle, observed: &Observed) -> Next<Step> {
         Some(_) if for_another => dropped(),
         Some(signer) => {
             let Some(request) = request else { return waiting(*wait, serves) };
+            // Whoever may write the vault could have had something else asked for.
+            if !asks_as_wanted(issuance, request) {
+                return dropped();
+            }
             sign(want, it, issuance, signer, request, observed, serves)
         }
         None if is_stuck(issuance, id, observed) => match observed.held.on_stuck {
@@ -336,7 +348,7 @@ fn sign(
         Signer::External => awaiting(
             "have the request in `status.signingRequest` signed, and merge the certificate in the vault",
         ),
-        Signer::CertManager(question) if question.asked.as_ref() != Some(request) => {
+        Signer::CertManager(question) if !question.stands(request, observed.held.asks_anew) => {
             awaiting("cert-manager is asked to sign the vault's request")
         }
         Signer::CertManager(question) => match &question.signed {

@@ -87,21 +87,35 @@ pub struct CertManager {
     pub usages: Vec<String>,
     /// What was asked before.
     pub asked: Option<SigningRequest>,
+    /// Whom it was put to.
+    pub asked_of: Option<IssuerRef>,
     /// The answer to that.
     pub signed: Option<Result<Vec<pki::Certificate>, Invalid>>,
 }
 
 impl CertManager {
+    /// Whether just this was asked of the issuer, and is not to be asked again after a refusal.
+    pub fn stands(&self, request: &SigningRequest, asks_anew: bool) -> bool {
+        let refused = matches!(self.signed, Some(Err(_)));
+        self.asked.as_ref() == Some(request)
+            && self.asked_of.as_ref() == Some(&self.issuer_ref())
+            && !(refused && asks_anew)
+    }
+
+    fn issuer_ref(&self) -> IssuerRef {
+        let CertManagerIssuerRef { name, kind, group } = &self.issuer;
+        IssuerRef {
+            name: name.clone(),
+            kind: kind.clone().unwrap_or_else(|| "Issuer".to_owned()),
+            group: group.clone().unwrap_or_else(|| "cert-manager.io".to_owned()),
+        }
+    }
+
     /// The question.
     pub fn question(&self, request: &SigningRequest) -> CertificateRequestSpec {
-        let CertManagerIssuerRef { name, kind, group } = &self.issuer;
         CertificateRequestSpec {
             request: k8s_openapi::ByteString(request.to_pem().into_bytes()),
-            issuer_ref: IssuerRef {
-                name: name.clone(),
-                kind: kind.clone().unwrap_or_else(|| "Issuer".to_owned()),
-                group: group.clone().unwrap_or_else(|| "cert-manager.io".to_owned()),
-            },
+            issuer_ref: self.issuer_ref(),
             duration: self.duration.clone(),
             usages: self.usages.clone(),
         }
@@ -254,6 +268,7 @@ fn signer(
         issuer: issuer.clone(),
         duration: format!("{}h", life(written).as_hours()),
         usages: usages(written),
+        asked_of: value("issuer").and_then(|it| serde_json::from_slice(it).ok()),
         asked: value("request").and_then(|it| SigningRequest::from_pem(it).ok()),
         signed: signed.or(refused),
         name,

@@ -142,6 +142,10 @@ fn anothers_certificate_is_taken_over_as_the_policy_says() {
         let observed = seen(there(it), Operation::None, Held { adoption, ..held() });
         assert_eq!(present(wanted(), &observed), expected, "{adoption:?}");
     }
+    // What was ours and is another's now is not taken back: the other would do the same.
+    let recorded = Held { origin: Some(Origin::Created), ..held() };
+    let observed = seen(there(bundle(&wanted(), Some("uid-2"))), Operation::None, recorded);
+    assert_eq!(present(wanted(), &observed), "Stuck NotOwned");
 }
 
 #[test]
@@ -243,6 +247,13 @@ fn it_is_renewed_once_its_time_has_come() {
     };
     assert_eq!(due("720h", expiry - SignedDuration::from_hours(721)), "Done");
     assert_eq!(due("720h", expiry - SignedDuration::from_hours(720)), "Renew");
+    let whole = expiry.duration_since(it().certificate.unwrap().not_before()).as_hours();
+    assert_eq!(due(&format!("{whole}h"), expiry), "Done", "it would be made again and again");
+    let asked = Held { intent: Some(("Renew".into(), now())), ..held() };
+    let want = || desired(json!({ "renewBefore": format!("{}h", whole - 2) }));
+    let asked = seen(there(it()), Operation::None, asked);
+    assert!(needs_operation(&Goal::Present(want()), &asked), "the vault may be at work on it");
+    assert_eq!(present(want(), &asked), "Wait Creating, serves");
     let by_the_vault = desired(json!({ "renewal": { "by": "Vault" } }));
     let policy = bundle(&by_the_vault, None).policy;
     assert!(policy.renews());
