@@ -139,7 +139,7 @@ async fn the_operator_renews_in_time_and_once() -> Result<()> {
     world.quiet("web").await?;
     ensure!(world.versions("web").await?.len() == 2, "renewed more than once");
     // What is due from its first day is not made again and again.
-    world.apply(&world.in_vault("web", json!({ "policy": policy("Self"), "renewBefore": "8759h" }))).await?;
+    world.apply(&world.in_vault("web", json!({ "policy": policy("Self"), "renewBefore": "8760h" }))).await?;
     world.reason("web", "Expiring").await?;
     world.quiet("web").await?;
     ensure!(world.versions("web").await?.len() == 2, "renewed without end");

@@ -47,7 +47,9 @@ pub fn needs_operation(goal: &Goal<Desired>, observed: &Observed) -> bool {
     let issued = |it: &Bundle| it.certificate.is_some();
     match &observed.state {
         State::Missing | State::Deleted(_) => false,
-        State::Held(it) if !issued(it) || observed.held.operation.is_some() || observed.held.makes() => true,
+        State::Held(it) if !issued(it) || observed.held.operation.is_some() || observed.held.had_begun() => {
+            true
+        }
         State::Held(_) => matches!(next(goal, observed), Next::Step(Step::Create(_) | Step::Import(_))),
     }
 }

@@ -147,13 +147,13 @@ pub struct Held {
 impl Held {
     /// The time until a write that was about to be made would show by now.
     pub fn lingering(&self, now: Timestamp) -> Option<Duration> {
-        let (_, at) = self.intent.as_ref().filter(|_| self.makes())?;
-        left(*at, LINGERING, now)
+        let (step, at) = self.intent.as_ref()?;
+        (self.had_begun() || step == "Import").then(|| left(*at, LINGERING, now))?
     }
 
-    /// Whether a version was about to be made.
-    pub fn makes(&self) -> bool {
-        self.intent.as_ref().is_some_and(|(step, _)| matches!(step.as_str(), "Create" | "Renew" | "Import"))
+    /// Whether the vault was about to be given work that goes on after the call.
+    pub fn had_begun(&self) -> bool {
+        self.intent.as_ref().is_some_and(|(step, _)| matches!(step.as_str(), "Create" | "Renew"))
     }
 
     /// The time until a certificate that was deleted would show as deleted by now.
