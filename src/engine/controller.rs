@@ -101,7 +101,8 @@ where
     Fut: Future<Output = Option<Duration>>,
 {
     let due = AssertUnwindSafe(pass(key.clone())).catch_unwind().await.unwrap_or_else(|_| {
-        tracing::error!("a pass panicked; it is repeated");
+        let panics = engine.memory.panicked();
+        tracing::error!(panics, "a pass panicked; it is repeated");
         Some(backoff::after_failures(engine.memory.failed(&key), fastrand::f64()))
     });
     Ok(due.map_or_else(Action::await_change, Action::requeue))

@@ -1,6 +1,7 @@
 //! What is remembered of each resource between passes. Losing it costs nothing but an early retry.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,10 @@ use crate::api::reason::Class;
 
 /// The memory of all kinds.
 #[derive(Default)]
-pub struct Memory(Mutex<HashMap<RootKey, Track>>);
+pub struct Memory {
+    tracks: Mutex<HashMap<RootKey, Track>>,
+    panics: AtomicU64,
+}
 
 #[derive(Clone, Copy, Default)]
 struct Track {
@@ -27,7 +31,7 @@ struct Track {
 impl Memory {
     /// Takes note of an outcome; gives the passing failures in a row, and since when no pass could read the service.
     pub fn record(&self, key: &RootKey, generation: i64, outcome: &Outcome) -> (u32, Option<Duration>) {
-        let mut tracks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
         let track = tracks.entry(key.clone()).or_default();
         if track.generation != generation {
             *track = Track { generation, answered: track.answered, ..Track::default() };
@@ -54,7 +58,7 @@ impl Memory {
 
     /// Counts a failure of the API server; gives the failures in a row.
     pub fn failed(&self, key: &RootKey) -> u32 {
-        let mut tracks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
         let track = tracks.entry(key.clone()).or_default();
         track.failures = track.failures.saturating_add(1);
         track.failures
@@ -62,17 +66,22 @@ impl Memory {
 
     /// Takes note that the write that was recorded at this time got its answer.
     pub fn answered(&self, key: &RootKey, recorded: Timestamp) {
-        let mut tracks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
         tracks.entry(key.clone()).or_default().answered = Some(recorded);
     }
 
     /// When the last write was recorded that got an answer.
     pub fn last_answered(&self, key: &RootKey) -> Option<Timestamp> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key)?.answered
+        self.tracks.lock().unwrap_or_else(PoisonError::into_inner).get(key)?.answered
+    }
+
+    /// Counts a pass that panicked; gives how many there were since the process began to lead.
+    pub fn panicked(&self) -> u64 {
+        self.panics.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Forgets a resource that is gone.
     pub fn forget(&self, key: &RootKey) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.tracks.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 }
