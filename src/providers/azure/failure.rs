@@ -112,6 +112,18 @@ impl Failure {
         self.codes().iter().any(|it| it.is(code))
     }
 
+    /// Whether Resource Manager says that there is no such resource.
+    pub fn is_absence(&self) -> bool {
+        self.status() == Some(404) && self.has_code("ResourceNotFound")
+    }
+
+    /// Whether what is missing is a parent of what was asked for.
+    pub fn is_of_a_parent(&self) -> bool {
+        ["ParentResourceNotFound", "ResourceGroupNotFound", "SubscriptionNotFound"]
+            .iter()
+            .any(|code| self.has_code(code))
+    }
+
     /// Whether the error is about the member of that name.
     pub fn is_about(&self, member: &str) -> bool {
         matches!(&self.what, What::Answered { body, .. } if body.targets.iter().any(|it| it.is(member)))

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use self::error::{Operation, classify};
 use self::next::{Desired, Held, Observed, Place, Step, Upload, VaultReference, VaultWish};
-use super::{Azure, Failure, RestCall, Session, What};
+use super::{Azure, RestCall, Session, What};
 use crate::api::api_management::{
     ApiManagementApiVersion, ApiManagementCertificate, KeyVaultSource, PairSource, Pkcs12Encryption,
 };
@@ -271,8 +271,8 @@ impl ApiManagement {
         let call = self.call(Method::Get, &path, READ);
         match self.session.arm().call(&call).await {
             Ok(answer) => self.parse(&call, &answer).map(Some),
-            Err(failure) if is_absent(&failure) => Ok(None),
-            Err(failure) if failure.status() == Some(404) && !is_parent(&failure) => {
+            Err(failure) if failure.is_absence() => Ok(None),
+            Err(failure) if failure.status() == Some(404) && !failure.is_of_a_parent() => {
                 let mut listing = self.call(Method::Get, &path[..path.len() - 1], READ);
                 listing.limit = Limit::Page;
                 let listed: wire::Listing = self.session.arm().read(&listing).await?;
@@ -340,7 +340,7 @@ impl ApiManagement {
     async fn send(&self, call: &RestCall<'_>, operation: Operation) -> Result<Option<Observed>, CloudError> {
         match self.session.arm().call(call).await {
             Ok(_) => Ok(None),
-            Err(failure) if operation == Operation::Delete && is_absent(&failure) => Ok(None),
+            Err(failure) if operation == Operation::Delete && failure.is_absence() => Ok(None),
             Err(failure) => Err(classify(operation, &failure)),
         }
     }
@@ -402,16 +402,6 @@ impl ApiManagement {
 /// Any word but success is a failure: which ones there are is not documented.
 fn failed(code: &str) -> Option<String> {
     (!code.eq_ignore_ascii_case("Success")).then(|| code.to_owned())
-}
-
-fn is_absent(failure: &Failure) -> bool {
-    failure.status() == Some(404) && failure.has_code("ResourceNotFound")
-}
-
-fn is_parent(failure: &Failure) -> bool {
-    ["ParentResourceNotFound", "ResourceGroupNotFound", "SubscriptionNotFound"]
-        .iter()
-        .any(|code| failure.has_code(code))
 }
 
 /// The file in base64, and its password: made anew for each upload, and kept nowhere.

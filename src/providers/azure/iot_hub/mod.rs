@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use self::error::{Operation, classify};
 use self::next::{Desired, Held, HubCertificate, Observed, Offline, Proof, Step, Upload, Verification};
-use super::{Azure, Failure, RestCall, Session, What};
+use super::{Azure, RestCall, Session, What};
 use crate::api::certificate::{CertificateResource, CertificateStatus, IssuedCode, Origin, Remote};
 use crate::api::iot_hub::{IotHubApiVersion, IotHubCertificate, RotationStrategy, Verification as Asked};
 use crate::api::reason::{Invalid, Reason};
@@ -259,8 +259,8 @@ impl IotHub {
         let call = self.call(Method::Get, &path, READ);
         match self.session.arm().read::<wire::Description>(&call).await {
             Ok(description) => self.parse(&call, description).map(Some),
-            Err(failure) if is_absent(&failure) => Ok(None),
-            Err(failure) if failure.status() == Some(404) && !is_parent(&failure) => {
+            Err(failure) if failure.is_absence() => Ok(None),
+            Err(failure) if failure.status() == Some(404) && !failure.is_of_a_parent() => {
                 let mut listing = self.call(Method::Get, &path[..path.len() - 1], READ);
                 listing.limit = Limit::Page;
                 let listed: wire::Listing = self.session.arm().read(&listing).await?;
@@ -326,7 +326,7 @@ impl IotHub {
     async fn send(&self, call: &RestCall<'_>, operation: Operation) -> Result<Option<Observed>, CloudError> {
         match self.session.arm().call(call).await {
             Ok(_) => Ok(None),
-            Err(failure) if operation == Operation::Delete && is_absent(&failure) => Ok(None),
+            Err(failure) if operation == Operation::Delete && failure.is_absence() => Ok(None),
             Err(failure) => Err(classify(operation, &failure)),
         }
     }
@@ -364,14 +364,4 @@ impl IotHub {
             },
         })
     }
-}
-
-fn is_absent(failure: &Failure) -> bool {
-    failure.status() == Some(404) && failure.has_code("ResourceNotFound")
-}
-
-fn is_parent(failure: &Failure) -> bool {
-    ["ParentResourceNotFound", "ResourceGroupNotFound", "SubscriptionNotFound"]
-        .iter()
-        .any(|code| failure.has_code(code))
 }
