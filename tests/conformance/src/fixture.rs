@@ -138,8 +138,8 @@ pub trait Fixture: Sync {
     fn shown(&self, object: &Value) -> Shown;
     /// Objects of others: beside the wanted one, and under its name elsewhere.
     fn neighbours(&self) -> Vec<Control>;
-    /// How the cloud is tampered with.
-    fn tamper(&self, tamper: Tamper) -> Control;
+    /// How the cloud is tampered with. None where the service knows no such thing.
+    fn tamper(&self, tamper: Tamper) -> Option<Control>;
     /// The stories.
     fn scenarios(&self) -> Vec<Scenario>;
     /// Specs that may be merged over each other in any order; of verification, whether it is asked.

@@ -84,13 +84,13 @@ impl Fixture for IotHub {
         ]
     }
 
-    fn tamper(&self, tamper: Tamper) -> Control {
+    fn tamper(&self, tamper: Tamper) -> Option<Control> {
         let path = format!("hubs/hub-1/certificates/{NAME}");
-        match tamper {
+        Some(match tamper {
             Tamper::Put(which) => put("hub-1", NAME, &which.pair().certificate),
             Tamper::Unverify => Control { method: Method::PATCH, path, body: json!({ "isVerified": false }) },
             Tamper::Remove => Control { method: Method::DELETE, path, body: Value::Null },
-        }
+        })
     }
 
     fn has_preconditions(&self) -> bool {

@@ -92,13 +92,13 @@ impl Fixture for KeyVault {
         ]
     }
 
-    fn tamper(&self, tamper: Tamper) -> Control {
+    fn tamper(&self, tamper: Tamper) -> Option<Control> {
         let path = format!("vaults/vault-1/certificates/{NAME}");
-        match tamper {
+        Some(match tamper {
             Tamper::Put(which) => plant("vault-1", NAME, which.pair()),
             Tamper::Unverify => Control { method: Method::PATCH, path, body: json!({ "tags": {} }) },
             Tamper::Remove => Control { method: Method::DELETE, path, body: Value::Null },
-        }
+        })
     }
 
     fn is_adopted(&self, object: &Value) -> bool {

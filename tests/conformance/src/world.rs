@@ -82,7 +82,7 @@ impl World {
                 self.sources.lock().unwrap_or_else(PoisonError::into_inner).push((at, *which));
             }
             Act::Tamper(tamper) => {
-                let Control { method, path, body } = self.fixture.tamper(*tamper);
+                let Some(Control { method, path, body }) = self.fixture.tamper(*tamper) else { return };
                 // Nothing to take away is as good as taken away.
                 let there = self.cloud.now().contains_key(self.fixture.target());
                 if method == Method::PUT || there {
