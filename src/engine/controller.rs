@@ -28,6 +28,9 @@ use crate::source::{ObjectKey, ReferenceKind};
 /// How many objects of a kind are worked on at a time.
 const CONCURRENCY: u16 = 8;
 
+/// A pass that takes longer is given up and begun anew, whatever it waits for.
+const DEADLINE: Duration = Duration::from_secs(120);
+
 /// Watches a kind and gives each object its passes, until told to stop; a running pass is let finish.
 ///
 /// Only metadata is watched: a pass reads its object itself, so that it never acts on an old view, and an object that
@@ -100,11 +103,19 @@ async fn one_pass<Fut>(
 where
     Fut: Future<Output = Option<Duration>>,
 {
-    let due = AssertUnwindSafe(pass(key.clone())).catch_unwind().await.unwrap_or_else(|_| {
-        let panics = engine.memory.panicked();
-        tracing::error!(panics, "a pass panicked; it is repeated");
-        Some(backoff::after_failures(engine.memory.failed(&key), fastrand::f64()))
-    });
+    let passed = tokio::time::timeout(DEADLINE, AssertUnwindSafe(pass(key.clone())).catch_unwind()).await;
+    let due = match passed {
+        Ok(Ok(due)) => due,
+        Ok(Err(_)) => {
+            let panics = engine.memory.panicked();
+            tracing::error!(panics, "a pass panicked; it is repeated");
+            Some(backoff::after_failures(engine.memory.failed(&key), fastrand::f64()))
+        }
+        Err(_) => {
+            tracing::warn!("a pass took longer than {DEADLINE:?}; it is begun anew");
+            Some(backoff::after_failures(engine.memory.failed(&key), fastrand::f64()))
+        }
+    };
     Ok(due.map_or_else(Action::await_change, Action::requeue))
 }
 

@@ -20,8 +20,9 @@ use crate::source::account::Account;
 use crate::source::cluster::FetchError;
 use crate::source::{Fetched, ObjectKey, Reference, ReferenceKind};
 
-/// A pass that takes longer is given up and begun anew; every call in it has a shorter limit of its own.
-const DEADLINE: Duration = Duration::from_secs(120);
+/// Calls of a pass that take longer together are given up, while there is time left to tell so; each has a shorter limit
+/// of its own.
+const DEADLINE: Duration = Duration::from_secs(100);
 
 /// What every pass over a kind shares.
 pub struct Context<P: Provider> {

@@ -22,7 +22,7 @@ static TURN: Mutex<()> = Mutex::const_new(());
 /// A cluster of a test's own, with the chart installed.
 pub struct Stage {
     plane: ControlPlane,
-    cluster: Arc<Cluster>,
+    pub cluster: Arc<Cluster>,
     _turn: MutexGuard<'static, ()>,
 }
 

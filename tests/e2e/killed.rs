@@ -100,7 +100,7 @@ async fn killed_after_any_call_it_goes_on_as_if_nothing_had_been() -> Result<()>
 async fn killed_after_any_call_to_a_vault_it_leaves_one_version_and_no_orphan() -> Result<()> {
     let stage = Stage::set().await?;
     let alone = ["--leader-elect=false"];
-    let world = World { kind: "keyvaultcertificate", ..stage.world("vault-killed").await? };
+    let world = stage.world("vault-killed").await?.about("keyvaultcertificate");
     let mut killed = 0;
     // A clean run makes so many calls: the reads, the writes between them, and the read of the operation.
     for (work, calls) in [("create", 5), ("import", 4), ("merge", 8), ("purge", 6)] {
@@ -156,15 +156,15 @@ async fn killed_after_any_call_to_a_vault_it_leaves_one_version_and_no_orphan() 
 async fn killed_after_any_call_to_a_service_it_loses_no_rotation_and_takes_nothing_over() -> Result<()> {
     let stage = Stage::set().await?;
     let alone = ["--leader-elect=false"];
-    let world = World { kind: "apimanagementcertificate", ..stage.world("service-killed").await? };
+    let world = stage.world("service-killed").await?.about("apimanagementcertificate");
     world
         .tamper_service(Method::PUT, "theirs", Some(&json!({ "certificate": ca("theirs")?.certificate })))
         .await?;
     let operator = stage.operator(&alone).await?;
-    let vault = World { kind: "keyvaultcertificate", ..world };
+    let vault = world.about("keyvaultcertificate");
     vault.apply(&vault.in_vault("web", json!({ "policy": policy("Self") }))).await?;
     vault.ready("web").await?;
-    let world = World { kind: "apimanagementcertificate", ..vault };
+    let world = vault.about("apimanagementcertificate");
     let read = world.only_version("web").await?.thumbprint;
     operator.stop().await?;
     let theirs = world.stored("theirs").await?;

@@ -1,9 +1,10 @@
 //! What a test stands on: a namespace on the shared control plane, an emulator and an account of its own, and the one
 //! operator that serves them all.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -15,6 +16,8 @@ use certferry_rig::operator::Operator;
 use certferry_rig::wait::eventually;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
+
+use crate::invariants;
 
 pub const SUBSCRIPTION: &str = "44444444-4444-4444-8444-444444444444";
 
@@ -34,6 +37,8 @@ pub struct World {
     pub namespace: String,
     /// The kind that its tests are about.
     pub kind: &'static str,
+    /// The spec last applied for each remote certificate.
+    asked: Mutex<BTreeMap<String, Value>>,
 }
 
 /// What most tests share.
@@ -77,12 +82,17 @@ impl World {
 
     /// The same, for certificates in vaults.
     pub async fn of_vaults(name: &str) -> Result<Self> {
-        Ok(Self { kind: "keyvaultcertificate", ..Self::start(&format!("vault-{name}")).await? })
+        Ok(Self::start(&format!("vault-{name}")).await?.about("keyvaultcertificate"))
     }
 
     /// The same, for certificates in API Management.
     pub async fn of_services(name: &str) -> Result<Self> {
-        Ok(Self { kind: "apimanagementcertificate", ..Self::start(&format!("service-{name}")).await? })
+        Ok(Self::start(&format!("service-{name}")).await?.about("apimanagementcertificate"))
+    }
+
+    /// The same world, when its tests are about another kind.
+    pub fn about(self, kind: &'static str) -> Self {
+        Self { kind, ..self }
     }
 
     /// On a cluster of the test's own.
@@ -91,15 +101,30 @@ impl World {
         let namespace = format!("e2e-{name}");
         cluster.granting_namespace(&namespace).await?;
         cluster.emulated_account(&namespace, &namespace, &emulator.urls).await?;
-        Ok(Self { emulator, cluster, namespace, kind: "iothubcertificate" })
+        Ok(Self { emulator, cluster, namespace, kind: "iothubcertificate", asked: Mutex::default() })
     }
 
+    /// The end of a test: whatever it was about, the invariants hold.
     pub async fn stop(self) -> Result<()> {
+        invariants::hold(&self).await?;
         self.emulator.stop().await
     }
 
     pub async fn apply(&self, manifests: &str) -> Result<()> {
+        for manifest in serde_saphyr::from_multiple::<Value>(manifests)? {
+            if let Some(id) = invariants::id(&manifest) {
+                self.asked
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(id, manifest["spec"].clone());
+            }
+        }
         self.cluster.apply(&self.namespace, manifests).await
+    }
+
+    /// The spec last applied for each remote certificate.
+    pub fn asked(&self) -> BTreeMap<String, Value> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub async fn kubectl(&self, args: &[&str]) -> Result<String> {
@@ -266,7 +291,8 @@ spec:
         .await
     }
 
-    async fn requests(&self) -> Result<Vec<Value>> {
+    /// What was asked of the services, as the emulator's journal has it.
+    pub async fn requests(&self) -> Result<Vec<Value>> {
         let journal = self.emulator.control_get("requests").await?;
         let Some(requests) = journal["requests"].as_array() else { bail!("no requests in {journal}") };
         Ok(requests

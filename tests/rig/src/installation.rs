@@ -13,6 +13,7 @@ use crate::emulator::Urls;
 use crate::folder::Folder;
 use crate::operator::{Operator, Options};
 use crate::programs;
+use crate::relay::Relay;
 
 /// The namespace of the operator.
 pub const NAMESPACE: &str = "certferry";
@@ -24,6 +25,9 @@ pub const CLIENT_SECRET: &str = "emulator-secret";
 
 /// Whom Kubernetes tokens are for that the emulator takes, unless a federated credential says otherwise.
 pub const EXCHANGE_AUDIENCE: &str = "api://AzureADTokenExchange";
+
+/// Prints the kubeconfig that is in use, with all that it refers to.
+const VIEW: &[&str] = &["config", "view", "--minify", "--raw", "--flatten", "-o", "json"];
 
 /// A cluster that Certferry can be installed on, reached as its administrator.
 pub struct Cluster {
@@ -95,18 +99,42 @@ impl Cluster {
 
     /// Runs the operator of that program, logging what the filter lets through, with further arguments.
     pub async fn operator(&self, binary: PathBuf, log_filter: &str, more: &[&str]) -> Result<Operator> {
+        let kubeconfig = self.operator_kubeconfig(None).await?;
+        self.operator_with(binary, log_filter, more, kubeconfig, Vec::new()).await
+    }
+
+    /// The same, reaching the API server through a relay, with variables in its environment.
+    pub async fn relayed_operator(
+        &self,
+        binary: PathBuf,
+        relay: &Relay,
+        env: Vec<(String, String)>,
+    ) -> Result<Operator> {
+        let kubeconfig = self.operator_kubeconfig(Some(&relay.url)).await?;
+        self.operator_with(binary, "info", &[], kubeconfig, env).await
+    }
+
+    /// A relay to its API server.
+    pub async fn relay(&self) -> Result<Relay> {
+        let view = self.kubectl(VIEW, None).await?;
+        Relay::start(&serde_json::from_str(&view)?).await
+    }
+
+    async fn operator_with(
+        &self,
+        binary: PathBuf,
+        log_filter: &str,
+        more: &[&str],
+        kubeconfig: PathBuf,
+        env: Vec<(String, String)>,
+    ) -> Result<Operator> {
         let mut args = vec![
             "--log-format=text".to_owned(),
             format!("--log-filter={log_filter}"),
             format!("--federated-token-file={}", self.projected_token().await?.display()),
         ];
         args.extend(more.iter().map(|it| (*it).to_owned()));
-        Operator::start(Options {
-            binary,
-            kubeconfig: self.operator_kubeconfig().await?,
-            args,
-            env: Vec::new(),
-        })
+        Operator::start(Options { binary, kubeconfig, args, env })
     }
 
     /// A token of the operator's ServiceAccount for exchange, where a kubelet would put it.
@@ -135,15 +163,19 @@ impl Cluster {
         Ok(String::from_utf8(done.stdout)?)
     }
 
-    /// A kubeconfig with nothing but a token of the chart's ServiceAccount.
-    async fn operator_kubeconfig(&self) -> Result<PathBuf> {
+    /// A kubeconfig with nothing but a token of the chart's ServiceAccount, for the server at that URL if one is named.
+    async fn operator_kubeconfig(&self, server: Option<&str>) -> Result<PathBuf> {
         let token =
             self.kubectl(&["create", "token", "certferry", "-n", NAMESPACE, "--duration=8h"], None).await?;
-        let view =
-            self.kubectl(&["config", "view", "--minify", "--raw", "--flatten", "-o", "json"], None).await?;
+        let view = self.kubectl(VIEW, None).await?;
         let mut config: Value = serde_json::from_str(&view)?;
         let user = config.pointer_mut("/users/0/user").context("the kubeconfig names no user")?;
         *user = json!({ "token": token.trim() });
+        if let Some(url) = server {
+            let cluster =
+                config.pointer_mut("/clusters/0/cluster").context("the kubeconfig names no cluster")?;
+            *cluster = json!({ "server": url });
+        }
         let path = self.folder.path().join("operator.kubeconfig");
         fs::write(&path, config.to_string())?;
         Ok(path)

@@ -5,7 +5,7 @@
 //! - [`operator`]: the program under test;
 //! - [`installation`]: the chart on a cluster, with the operator in its ServiceAccount's name.
 //!
-//! All three stand on [`process`], a child process that never outlives the test, and on [`folder`], a temporary folder
+//! [`relay`] stands between the operator and the API server where a test wants watches to go wrong. All stand on [`process`], a child process that never outlives the test, and on [`folder`], a temporary folder
 //! that does not either. [`programs`] finds or builds the binaries, [`ports`] finds free ports, [`wait`] waits for what
 //! a test claims.
 //!
@@ -20,4 +20,5 @@ pub mod operator;
 pub mod ports;
 pub mod process;
 pub mod programs;
+pub mod relay;
 pub mod wait;
