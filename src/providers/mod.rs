@@ -1,6 +1,12 @@
 //! The services. A provider is one folder here, its resource type in `api`, and one line in [`all`].
 
 pub mod azure;
+mod clients;
+mod code;
+mod failure;
+mod pace;
+mod random;
+mod sessions;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -25,6 +31,8 @@ use azure::Azure;
 use azure::api_management::ApiManagement;
 use azure::iot_hub::IotHub;
 use azure::key_vault::KeyVault;
+pub use code::Code;
+pub use failure::Fault;
 
 /// Every provider.
 pub fn all() -> [&'static dyn Registered; 3] {

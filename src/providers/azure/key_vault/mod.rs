@@ -423,7 +423,7 @@ async fn file(
         let key = identity.key().to_pem().ok_or_else(unmade)?;
         return Ok((Zeroizing::new(format!("{}{}", *key, identity.to_pem())), None));
     }
-    let password = super::random::password().ok_or_else(unmade)?;
+    let password = crate::providers::random::password().ok_or_else(unmade)?;
     let secret = password.clone();
     let made =
         tokio::task::spawn_blocking(move || pkcs12::build(&identity, &secret, pkcs12::Encryption::TripleDes));
