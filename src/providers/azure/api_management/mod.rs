@@ -30,7 +30,7 @@ use crate::engine::{Facts, Freshness, Goal, Next, Output, Provider, Renewal, Unu
 use crate::http::{Answer, Body, Limit, Method};
 use crate::pki::pkcs12;
 use crate::providers::failure::Fault;
-use crate::source::account::{Account, Cloud};
+use crate::source::account::Account;
 use crate::source::target::Target;
 use crate::source::{Fetched, Reference, material};
 
@@ -145,7 +145,7 @@ impl Provider for ApiManagement {
         root: &ApiManagementCertificate,
         _: &Clock,
     ) -> Result<Self, Unusable> {
-        let Cloud::Azure(identity) = &account.cloud;
+        let identity = account.azure().map_err(Unusable::Invalid)?;
         let session = azure.session(&account.id, identity).map_err(Unusable::Cloud)?;
         let service = &root.spec.api_management;
         let collection = [

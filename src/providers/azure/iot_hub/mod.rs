@@ -23,7 +23,7 @@ use crate::engine::{Facts, Freshness, Goal, Next, Output, Provider, Renewal, Unu
 use crate::http::{Body, Limit, Method};
 use crate::pki::{self, Authority, Certificate};
 use crate::providers::failure::Fault;
-use crate::source::account::{Account, Cloud};
+use crate::source::account::Account;
 use crate::source::target::Target;
 use crate::source::{Fetched, Reference, material};
 
@@ -146,7 +146,7 @@ impl Provider for IotHub {
         root: &IotHubCertificate,
         clock: &Clock,
     ) -> Result<Self, Unusable> {
-        let Cloud::Azure(identity) = &account.cloud;
+        let identity = account.azure().map_err(Unusable::Invalid)?;
         let session = azure.session(&account.id, identity).map_err(Unusable::Cloud)?;
         let hub = &root.spec.iot_hub;
         let collection = [
