@@ -31,6 +31,7 @@ fn facts() -> Facts {
         verification_code: None,
         operation: None,
         signing_request: None,
+        retiring: Vec::new(),
     }
 }
 
@@ -187,6 +188,7 @@ fn only_a_refusal_of_that_very_write_settles_what_was_about_to_be_written() {
         content_hash: "AA".into(),
         term: None,
         removal: false,
+        known_ids: Vec::new(),
         start_time: at("2026-06-01T00:00:00Z"),
     };
     let old = CertificateStatus { intent: Some(intent), ..CertificateStatus::default() };

@@ -58,6 +58,12 @@ impl Content {
         }
     }
 
+    /// Of what is shown; what is recorded of it stands in for a certificate that is not shown.
+    pub fn shown(shown: &Shown, recorded: Option<Fingerprint>) -> Option<Self> {
+        let fingerprint = shown.fingerprint.or(recorded)?;
+        Some(Self { fingerprint, face: shown.face.clone() })
+    }
+
     /// Whether a listing may show this one.
     pub fn may_be(&self, face: &Face) -> bool {
         self.face == *face

@@ -189,6 +189,14 @@ fn place<'a>(want: &Desired, observed: &'a Observed) -> Place<'a> {
     }
 }
 
+impl Held {
+    /// The record by which this one retires. A record may be tampered with: what it holds counts too.
+    fn retires(&self, it: &CaCertificate) -> Option<&Retiring> {
+        let entry = self.retiring.iter().find(|entry| entry.id == it.id)?;
+        entry.content_hash.parse::<Content>().is_ok_and(|of| of.is(&it.shown)).then_some(entry)
+    }
+}
+
 impl Intended {
     /// Whether this may be what the upload made.
     fn made(&self, it: &CaCertificate) -> bool {
@@ -204,10 +212,11 @@ fn bring(want: &Desired, it: &CaCertificate, observed: &Observed) -> Next<Step> 
     if let Some(change) = settings(want, it, observed).change(&it.settings) {
         return Next::Step(Step::Update { id: it.id.clone(), change });
     }
-    let due = |id: &str| {
-        observed.held.retiring.iter().any(|entry| entry.id == id && overlap::is_due(entry, observed.now))
+    let is_due = |old: &&CaCertificate| {
+        old.id != it.id
+            && observed.held.retires(old).is_some_and(|entry| overlap::is_due(entry, observed.now))
     };
-    match observed.retiring.iter().find(|old| old.id != it.id && due(&old.id)) {
+    match observed.retiring.iter().find(is_due) {
         Some(old) => Next::Step(Step::Delete { id: old.id.clone(), why: Why::Retired }),
         None => Next::Done,
     }
@@ -288,12 +297,8 @@ fn remove(observed: &Observed) -> Next<Step> {
         let known = it.shown.fingerprint.is_none_or(|shown| held.fingerprint == Some(shown));
         return if known { delete(it) } else { changed(it) };
     }
-    let is_recorded = |it: &&CaCertificate| {
-        let entry = held.retiring.iter().find(|entry| entry.id == it.id);
-        entry.is_some_and(|entry| entry.content_hash.parse::<Content>().is_ok_and(|of| of.is(&it.shown)))
-    };
     let made = |it: &&CaCertificate| held.intended.as_ref().is_some_and(|intent| intent.made(it));
-    let retiring = observed.retiring.iter().find(is_recorded);
+    let retiring = observed.retiring.iter().find(|it| held.retires(it).is_some());
     retiring.or_else(|| observed.others.iter().find(made)).map_or(Next::Done, delete)
 }
 
@@ -327,10 +332,9 @@ pub fn standing<'a>(want: &Desired, observed: &'a Observed) -> Option<Standing<'
     };
     let there = |it: &&Retiring| observed.retiring.iter().any(|old| old.id == it.id);
     let recorded: Vec<_> = observed.held.retiring.iter().filter(there).cloned().collect();
-    let leaving = observed.current.as_ref().filter(|old| old.id != certificate.id).map(|old| Retiring {
-        id: old.id.clone(),
-        content_hash: old.shown.to_string(),
-        until: None,
+    let leaving = observed.current.as_ref().filter(|old| old.id != certificate.id).and_then(|old| {
+        let content = Content::shown(&old.shown, observed.held.fingerprint)?;
+        Some(Retiring { id: old.id.clone(), content_hash: content.to_string(), until: None })
     });
     let serves = want.possession.is_none() || certificate.verified;
     let until = overlap::until(observed.now, want.grace);
