@@ -7,7 +7,6 @@ mod discovery;
 pub(crate) mod errors;
 pub(crate) mod federation;
 pub(crate) mod issue;
-mod jwk;
 pub(crate) mod jwt;
 mod token;
 
