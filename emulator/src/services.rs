@@ -7,7 +7,7 @@ use crate::names::Names;
 use crate::request::{Answer, Request};
 use crate::routes::Operation;
 use crate::state::State;
-use crate::{arm, entra, imds, key_vault};
+use crate::{arm, entra, huawei, imds, key_vault};
 
 pub(crate) struct Service {
     pub(crate) name: &'static str,
@@ -19,7 +19,14 @@ pub(crate) struct Service {
 }
 
 /// A further service stands here with one line.
-const SERVICES: &[Service] = &[entra::SERVICE, imds::SERVICE, arm::SERVICE, key_vault::SERVICE];
+const SERVICES: &[Service] = &[
+    entra::SERVICE,
+    imds::SERVICE,
+    arm::SERVICE,
+    key_vault::SERVICE,
+    huawei::iam::SERVICE,
+    huawei::iotda::SERVICE,
+];
 
 pub(crate) fn of(names: &Names, host: &str) -> Option<&'static Service> {
     SERVICES.iter().find(|service| (service.serves)(names, host))
