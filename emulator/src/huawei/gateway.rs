@@ -71,7 +71,9 @@ fn signed(state: &State, request: &Request, header: &str, demands: &Demands) -> 
     if demands.scheme.is_some_and(|demanded| demanded != scheme) {
         return Err(unauthorized(&format!("algorithm {} is not supported here", scheme.name())));
     }
-    for needed in ["host", "x-sdk-date"] {
+    // A security token is signed too, where there is one.
+    let token = request.header("x-security-token").map(|_| "x-security-token");
+    for needed in ["host", "x-sdk-date"].into_iter().chain(token) {
         if !claimed.signed_headers.iter().any(|name| name == needed) {
             return Err(unauthorized(&format!("{needed} is not among the signed headers")));
         }
