@@ -3,6 +3,7 @@
 mod access;
 mod iam;
 mod iotda;
+mod lists;
 mod signing;
 mod switches;
 mod world;
@@ -186,4 +187,18 @@ fn error(reply: &Reply) -> (u16, String) {
 #[track_caller]
 fn refused(reply: &Reply, status: u16, code: &str) {
     assert_eq!(error(reply), (status, code.to_owned()), "{}", reply.text());
+}
+
+/// An answer that our description of the API allows.
+#[track_caller]
+fn documented(schema: &str, reply: &Reply) -> Value {
+    let spec = openapi::iotda();
+    spec.holds(spec.definition(schema), &reply.json(), schema);
+    reply.json()
+}
+
+#[track_caller]
+fn refused_as_documented(reply: &Reply, operation: &str, status: u16, code: &str) {
+    refused(reply, status, code);
+    assert!(openapi::iotda().documents(operation, status, code), "{operation} has no {status} {code}");
 }
