@@ -163,6 +163,9 @@ mod tests {
                 world.subscription(&hub.subscription_id).expect("the hub's subscription is there");
             assert!(subscription.resource_group(&hub.resource_group).is_some(), "{}", hub.name);
         }
+        for instance in &world.instances {
+            assert!(world.huawei.projects.iter().any(|project| project.id == instance.project_id));
+        }
         assert_eq!(world.throttle, Limits::default());
     }
 }

@@ -151,6 +151,13 @@ pub(super) fn no_such_api() -> Answer {
     )
 }
 
+pub(super) fn too_large(limit: usize) -> Answer {
+    let message = format!("Request body too large, the limit is {limit} bytes");
+    let mut answer = refusal(StatusCode::PAYLOAD_TOO_LARGE, "APIGW.0201", &message);
+    dress(&mut answer);
+    answer
+}
+
 fn unauthorized(why: &str) -> Answer {
     let message = format!("Incorrect IAM authentication information: {why}");
     refusal(StatusCode::UNAUTHORIZED, "APIGW.0301", &message)

@@ -17,7 +17,8 @@ use crate::routes::{self, Access, Found, Operation};
 use crate::services::Service;
 use crate::state::State;
 
-pub(crate) const SERVICE: Service = Service { name: "iam", serves, operation, answer };
+pub(crate) const SERVICE: Service =
+    Service { name: "iam", serves, operation, answer, too_large: gateway::too_large };
 
 /// The name, before the domain, of each host.
 const IAM: &str = "iam";

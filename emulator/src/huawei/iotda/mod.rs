@@ -25,7 +25,8 @@ use hosts::{Place, place};
 use instance::{Edition, Instance};
 use switches::{InstanceId, IotdaSwitches, LocalSigning};
 
-pub(crate) const SERVICE: Service = Service { name: "iotda", serves, operation, answer };
+pub(crate) const SERVICE: Service =
+    Service { name: "iotda", serves, operation, answer, too_large: gateway::too_large };
 
 struct Route {
     method: Method,

@@ -110,3 +110,12 @@ fn every_answer_has_a_request_id() {
         .map(|reply| reply.header("x-request-id").expect("an id").to_owned());
     assert!(ids.iter().all(|id| id.len() == 32) && ids[0] != ids[1], "{ids:?}");
 }
+
+#[test]
+fn a_body_beyond_the_limit_is_the_gateways_affair() {
+    let emulator = Emulator::start();
+    let client = Client::new(&emulator);
+    let long = format!("{{\"content\": \"{}\"}}", "x".repeat(1024 * 1024));
+    let reply = client.call("POST", &format!("/v5/iot/{PROJECT}/certificates"), Some(&long));
+    refused(&reply, 413, "APIGW.0201");
+}
