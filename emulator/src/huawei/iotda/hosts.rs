@@ -1,5 +1,6 @@
 //! Which hosts IoTDA has, and what each demands: instances have one of their own, the basic edition shares one.
 
+use super::instance::Instance;
 use crate::huawei::signature::Scheme;
 use crate::names::Names;
 
@@ -12,6 +13,14 @@ pub(super) struct Place<'a> {
     pub(super) region: Option<&'a str>,
     /// Real hosts take one scheme only.
     pub(super) scheme: Option<Scheme>,
+}
+
+impl Place<'_> {
+    /// Whether the instance can be meant.
+    pub(super) fn is_of(&self, instance: &Instance) -> bool {
+        self.instance.is_none_or(|name| name == instance.name)
+            && self.region.is_none_or(|region| region == instance.region)
+    }
 }
 
 pub(super) fn place<'a>(names: &Names, host: &'a str) -> Option<Place<'a>> {

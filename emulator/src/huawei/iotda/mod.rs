@@ -191,13 +191,12 @@ fn let_in(state: &mut State, request: &Request) -> Result<Answer, Answer> {
     if request.query.is_none() {
         return Err(gateway::no_such_api());
     }
-    let is_named = |it: &Instance| place.instance.is_none_or(|name| it.name == name);
-    if !state.world.instances.iter().any(is_named) {
+    if place.instance.is_some() && !state.world.instances.iter().any(|it| place.is_of(it)) {
         return Err(gateway::no_such_api());
     }
     let instance = instance_of(state, request, &place);
     let region = instance.as_ref().ok().map(|at| state.world.instances[*at].region.as_str());
-    let demands = Demands { scheme: scheme(state, &place), region: place.region.or(region) };
+    let demands = Demands { scheme: scheme(state, &place), region: region.or(place.region) };
     let caller = gateway::caller(state, request, &demands)?;
     gateway::throttled(state, &request.host)?;
     let instance = instance?;
@@ -224,12 +223,12 @@ fn instance_of(state: &State, request: &Request, place: &Place) -> Result<usize,
         return Err(errors::bad_parameter("Instance-Id is missing"));
     }
     let fits = |it: &Instance| match (place.instance, sent) {
-        (Some(name), None) => it.name == name,
-        (Some(name), Some(id)) => it.name == name && it.id == id,
-        (None, Some(id)) => it.id == id,
+        (_, Some(id)) => it.id == id,
+        (Some(_), None) => true,
         (None, None) => it.edition == Edition::Basic,
     };
-    state.world.instances.iter().position(fits).ok_or_else(errors::not_subscribed)
+    let found = state.world.instances.iter().position(|it| place.is_of(it) && fits(it));
+    found.ok_or_else(errors::not_subscribed)
 }
 
 fn is_allowed(

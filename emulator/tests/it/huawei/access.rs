@@ -30,7 +30,11 @@ fn what_the_gateway_does_not_know_is_404_of_its_own() {
         assert_eq!(error(&reply), (404, "APIGW.0101".to_owned()), "{method} {target}");
         assert!(reply.header("allow").is_none());
     }
-    for host in ["nobody.iotda.localhost", "x.st1.iotda-app.cn-north-4.myhuaweicloud.com"] {
+    for host in [
+        "nobody.iotda.localhost",
+        "x.st1.iotda-app.cn-north-4.myhuaweicloud.com",
+        "iotda-1.st1.iotda-app.cn-south-1.myhuaweicloud.com",
+    ] {
         refused(&Client { host, ..client.clone() }.list(""), 404, "APIGW.0101");
     }
     let unsigned = emulator.call("GET", OWN_HOST, "/nothing", &[], None).unwrap();
