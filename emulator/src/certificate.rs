@@ -48,7 +48,8 @@ pub(crate) fn read(text: &str) -> Result<X509, Unreadable> {
     }
 }
 
-fn from_pem(pem: &[u8]) -> Result<X509, Unreadable> {
+/// One certificate in PEM (LF or CRLF), and nothing else that PEM can hold.
+pub(crate) fn from_pem(pem: &[u8]) -> Result<X509, Unreadable> {
     if String::from_utf8_lossy(pem).contains("PRIVATE KEY-----") {
         return Err(Unreadable::HoldsPrivateKey);
     }

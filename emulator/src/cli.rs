@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-/// A local cloud: Entra tokens and Azure IoT Hub certificates over TLS, all on one port, told apart by Host.
+/// A local cloud: Azure and Huawei Cloud services that keep certificates, over TLS, all on one port, told apart by Host.
 #[derive(Debug, Clone, Parser)]
 #[command(version)]
 pub struct Options {

@@ -102,6 +102,26 @@ pub(crate) fn iso(unix_seconds: i64) -> String {
     format!("{:04}-{:02}-{:02}T{h:02}:{m:02}:{s:02}Z", at.year, at.month, at.day)
 }
 
+/// `20210520T063819Z`, as Huawei Cloud writes and signs it.
+pub(crate) fn compact(unix_seconds: i64) -> String {
+    iso(unix_seconds).replace(['-', ':'], "")
+}
+
+/// Reads `20210520T063819Z`, nothing else.
+pub(crate) fn from_compact(text: &str) -> Option<i64> {
+    let fits = |(at, byte): (usize, u8)| match at {
+        8 => byte == b'T',
+        15 => byte == b'Z',
+        _ => byte.is_ascii_digit(),
+    };
+    if text.len() != 16 || !text.bytes().enumerate().all(fits) {
+        return None;
+    }
+    let (year, month, day) = (&text[..4], &text[4..6], &text[6..8]);
+    let (h, m, s) = (&text[9..11], &text[11..13], &text[13..15]);
+    from_iso(&format!("{year}-{month}-{day}T{h}:{m}:{s}Z"))
+}
+
 /// Reads `2021-05-20T06:38:19Z`, nothing else.
 pub(crate) fn from_iso(text: &str) -> Option<i64> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
@@ -129,8 +149,12 @@ mod tests {
     fn a_written_date_reads_back() {
         for seconds in [YEAR_ONE, -1, 0, 951_782_399, 951_782_400, 1_709_164_800, 253_402_300_799] {
             assert_eq!(from_iso(&iso(seconds)), Some(seconds));
+            assert_eq!(from_compact(&compact(seconds)), Some(seconds));
         }
         assert_eq!(from_iso("2021-13-01T00:00:00Z"), None);
         assert_eq!(from_iso("2021-05-20"), None);
+        for other in ["20211301T000000Z", "20210520T063819", "2021-05-20T06:38:19Z", "20210520t063819z"] {
+            assert_eq!(from_compact(other), None, "{other}");
+        }
     }
 }

@@ -4,7 +4,8 @@
 //! it depends on nothing of the operator and speaks through OpenSSL where the operator uses other libraries.
 //!
 //! The way of a request: `server` (TLS, bytes) → `pipeline` (journal, faults) → `services` (who answers this
-//! Host) → `entra`, `imds` or `arm` (front door, then the provider's own module). `control` answers `/_emulator/…` on
+//! Host) → `entra`, `imds`, `arm` (front door, then the provider's own module), `key_vault` or `huawei` (gateway, then
+//! `iam` or `iotda`). `control` answers `/_emulator/…` on
 //! any host. What is remembered is `world` (kept over a restart when there is a directory) and, for this run
 //! only, the rest of `state`.
 //!
@@ -21,8 +22,10 @@ mod embedded;
 mod encoding;
 mod entra;
 mod faults;
+mod huawei;
 mod imds;
 mod journal;
+mod jwk;
 mod key_vault;
 mod names;
 mod outgoing;

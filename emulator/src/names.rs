@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use crate::clouds::CLOUDS;
 
-/// What is printed when the emulator is ready. Every key of the contract is there; `iam` and `iotda` are
-/// reserved until their services answer.
+/// What is printed when the emulator is ready.
 #[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Ready {
     /// Path of the CA certificate (PEM) that signed the server's certificate.
     pub ca: PathBuf,
@@ -20,10 +20,16 @@ pub struct Ready {
     pub imds: String,
     /// Key Vault, a template with `{vault}`.
     pub vault: String,
-    /// Huawei Cloud IAM (reserved).
+    /// Huawei Cloud IAM.
     pub iam: String,
-    /// Huawei Cloud IoTDA (reserved).
+    /// Huawei Cloud's security token service.
+    pub sts: String,
+    /// What a pod on Huawei Cloud is told to ask for its keys.
+    pub pod_identity: String,
+    /// Huawei Cloud IoTDA, a template with `{instance}`.
     pub iotda: String,
+    /// The host that instances of the basic edition share.
+    pub iotda_basic: String,
     /// The emulator's own control endpoint.
     pub control: String,
 }
@@ -53,7 +59,10 @@ impl Names {
             imds: self.base("imds"),
             vault: self.base("{vault}.vault"),
             iam: self.base("iam"),
-            iotda: self.base("iotda"),
+            sts: self.base("sts"),
+            pod_identity: format!("{}/v1/credentials", self.base("pod-identity")),
+            iotda: self.base("{instance}.iotda"),
+            iotda_basic: self.base("iotda"),
             control: format!("{}/_emulator", self.base("control")),
         }
     }
@@ -62,7 +71,8 @@ impl Names {
     /// clients that reach it by a hosts file.
     pub(crate) fn certified(&self) -> Vec<String> {
         let domain = &self.domain;
-        let own = ["login", "arm", "imds", "iam", "iotda", "control", "*.vault"];
+        let own =
+            ["login", "arm", "imds", "iam", "sts", "pod-identity", "iotda", "control", "*.vault", "*.iotda"];
         let mut all: Vec<String> = own.iter().map(|service| format!("{service}.{domain}")).collect();
         all.push(domain.clone());
         all.push("localhost".to_owned());
@@ -75,6 +85,7 @@ impl Names {
         for region in ["cn-north-4", "cn-east-3", "cn-south-1", "ap-southeast-1", "ap-southeast-3"] {
             all.push(format!("*.{region}.myhuaweicloud.com"));
             all.push(format!("*.iotda-app.{region}.myhuaweicloud.com"));
+            all.push(format!("*.st1.iotda-app.{region}.myhuaweicloud.com"));
         }
         all.sort();
         all.dedup();

@@ -65,6 +65,12 @@ pub(crate) fn find<'a, R: Route>(routes: impl Iterator<Item = &'a R>, request: &
     if others.is_empty() { Found::Nothing } else { Found::OtherMethods(others) }
 }
 
+/// Whether the literal segments of the pattern stand in the path as they are, for services that have it so.
+pub(crate) fn is_to_the_letter(pattern: &str, request: &Request) -> bool {
+    let parts = pattern.split('/').filter(|part| !part.is_empty());
+    parts.zip(request.segments()).all(|(part, segment)| part.starts_with('{') || part == segment)
+}
+
 fn captures(pattern: &'static str, segments: &[String]) -> Option<Captures> {
     let mut captures = Captures::default();
     let mut parts = pattern.split('/').filter(|part| !part.is_empty());

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::Response;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, DATE, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::service::service_fn;
-use hyper::{Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use openssl::ssl::{Ssl, SslAcceptor};
-use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -30,6 +30,7 @@ use crate::outgoing::{Cut, Outgoing};
 use crate::pipeline::{Cloud, Reply};
 use crate::random;
 use crate::request::{Answer, Request};
+use crate::services;
 use crate::state::State;
 use crate::store::{self, Store};
 use crate::tls::{Authority, CA_FILE};
@@ -165,17 +166,18 @@ async fn exchange(cloud: Arc<Cloud>, request: hyper::Request<Incoming>) -> Resul
             let request = Arc::new(Request::new(&parts, body.to_bytes().to_vec()));
             Arc::clone(&cloud).serve(request).await?
         }
-        Ok(Err(error)) if error.is::<LengthLimitError>() => too_large().into(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => too_large(&cloud, &parts).into(),
         Ok(Err(_)) | Err(_) => return Err(Cut),
     };
     Ok(response(reply, cloud.state().clock.now()))
 }
 
-fn too_large() -> Answer {
-    let message = format!("The request is larger than {LARGEST_BODY} bytes.");
-    let body = json!({"error": {"code": "RequestContentTooLarge", "message": message}});
+fn too_large(cloud: &Cloud, parts: &Parts) -> Answer {
+    let host = Request::new(parts, Vec::new()).host;
+    let service = services::of(&cloud.state().names, &host);
+    let answer = service.map_or(services::content_too_large as fn(usize) -> Answer, |it| it.too_large);
     // What is left of the body would be taken for the next request.
-    Answer::json(StatusCode::PAYLOAD_TOO_LARGE, &body).with(CONNECTION.as_str(), "close")
+    answer(LARGEST_BODY).with(CONNECTION.as_str(), "close")
 }
 
 pub(crate) fn response(reply: Reply, now: i64) -> Response<Outgoing> {

@@ -1,5 +1,6 @@
 //! Eventual consistency: after a write, some reads are still answered from the state before it.
 
+use hyper::Method;
 use serde::{Deserialize, Serialize};
 
 use crate::request::Request;
@@ -20,8 +21,11 @@ pub(crate) enum Which {
 pub(crate) struct StaleViews(Vec<View>);
 
 struct View {
-    /// The written path, in lower case: a read of it, or of what it lies in, is affected.
+    host: String,
+    /// The written path, in lower case: a read of it, or of what it lies in, is affected; after a POST also of what
+    /// lies in it, since that is how things come into a collection.
     path: Vec<String>,
+    posted: bool,
     /// The part of the operation names before the dot: other kinds of objects are not affected.
     family: &'static str,
     which: Which,
@@ -38,7 +42,15 @@ impl StaleViews {
         reads: u64,
         before: World,
     ) {
-        self.0.push(View { path: lower(write), family: family(operation), which, reads, before });
+        self.0.push(View {
+            host: write.host.clone(),
+            path: lower(write),
+            posted: write.method == Method::POST,
+            family: family(operation),
+            which,
+            reads,
+            before,
+        });
     }
 
     /// The old state that this read has to be answered from, if any; counts it.
@@ -50,7 +62,8 @@ impl StaleViews {
                 Access::Get => view.which != Which::List,
                 Access::List => view.which != Which::Get,
             };
-            kind && view.family == family(operation) && view.path.starts_with(&path)
+            let place = view.path.starts_with(&path) || view.posted && path.starts_with(&view.path);
+            kind && place && view.host == read.host && view.family == family(operation)
         };
         let at = self.0.iter().position(fits)?;
         let view = &mut self.0[at];

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::huawei::iotda::switches::IotdaSwitches;
+
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct Switches {
@@ -17,6 +19,7 @@ pub(crate) struct Switches {
     pub(crate) iot_hub: IotHubSwitches,
     pub(crate) key_vault: KeyVaultSwitches,
     pub(crate) api_management: ApiManagementSwitches,
+    pub(crate) iotda: IotdaSwitches,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

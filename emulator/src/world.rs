@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::arm::api_management::service::Service;
 use crate::arm::iot_hub::hub::Hub;
 use crate::entra::federation::FederatedCredential;
+use crate::huawei::account::Account;
+use crate::huawei::iotda::instance::Instance;
 use crate::key_vault::vault::Vault;
 use crate::roles::RoleAssignment;
 use crate::switches::Switches;
@@ -20,6 +22,8 @@ pub(crate) struct World {
     pub(crate) hubs: Vec<Hub>,
     pub(crate) services: Vec<Service>,
     pub(crate) vaults: Vec<Vault>,
+    pub(crate) huawei: Account,
+    pub(crate) instances: Vec<Instance>,
     pub(crate) switches: Switches,
     pub(crate) throttle: Limits,
     /// Tokens of an older generation are refused: how all issued tokens are invalidated at once.
@@ -130,6 +134,7 @@ impl World {
         std::mem::swap(&mut self.hubs, &mut other.hubs);
         std::mem::swap(&mut self.services, &mut other.services);
         std::mem::swap(&mut self.vaults, &mut other.vaults);
+        std::mem::swap(&mut self.instances, &mut other.instances);
     }
 }
 
@@ -157,6 +162,9 @@ mod tests {
             let subscription =
                 world.subscription(&hub.subscription_id).expect("the hub's subscription is there");
             assert!(subscription.resource_group(&hub.resource_group).is_some(), "{}", hub.name);
+        }
+        for instance in &world.instances {
+            assert!(world.huawei.projects.iter().any(|project| project.id == instance.project_id));
         }
         assert_eq!(world.throttle, Limits::default());
     }

@@ -18,11 +18,12 @@ use crate::names::Names;
 use crate::random;
 use crate::request::{Answer, Request};
 use crate::routes::{self, Access, Captures, Found, Operation};
-use crate::services::Service;
+use crate::services::{Service, content_too_large};
 use crate::state::State;
 use crate::throttle::{Kind, Verdict};
 
-pub(crate) const SERVICE: Service = Service { name: "arm", serves, operation, answer };
+pub(crate) const SERVICE: Service =
+    Service { name: "arm", serves, operation, answer, too_large: content_too_large };
 
 /// A further ARM provider stands here with one line.
 const PROVIDERS: &[Provider] = &[

@@ -169,5 +169,6 @@ pub(super) fn put_roles(control: &mut Control) -> Result<Value, Answer> {
 
 pub(super) fn invalidate_tokens(control: &mut Control) -> Result<Value, Answer> {
     control.state.world.token_generation += 1;
+    control.state.world.huawei.revoke_all();
     Ok(json!({}))
 }

@@ -4,7 +4,9 @@
 mod clock;
 mod cloud;
 mod faults;
+mod huawei;
 mod hubs;
+mod instances;
 mod journal;
 mod services;
 mod vaults;
@@ -198,6 +200,62 @@ const ROUTES: &[Route] = &[
         "/_emulator/vaults/{vault}/certificates/{certificate}",
         "remove one at once",
         vaults::remove,
+    ),
+    route(
+        Method::PUT,
+        "/_emulator/users/{user}",
+        "add a Huawei Cloud user, or change what the body names",
+        huawei::put_user,
+    ),
+    route(Method::DELETE, "/_emulator/users/{user}", "remove a Huawei Cloud user", huawei::delete_user),
+    route(
+        Method::PUT,
+        "/_emulator/agencies/{agency}",
+        "add an agency, or change what the body names",
+        huawei::put_agency,
+    ),
+    route(
+        Method::GET,
+        "/_emulator/instances/{instance}",
+        "an IoTDA instance and its certificates",
+        instances::show,
+    ),
+    route(
+        Method::PUT,
+        "/_emulator/instances/{instance}",
+        "add an instance, or change what the body names",
+        instances::put,
+    ),
+    route(Method::DELETE, "/_emulator/instances/{instance}", "remove an instance", instances::delete),
+    route(
+        Method::GET,
+        "/_emulator/instances/{instance}/certificates",
+        "its certificates, newest last",
+        instances::list,
+    ),
+    route(
+        Method::POST,
+        "/_emulator/instances/{instance}/certificates",
+        "put one there: content, appId, name, status, verifyCode, settings",
+        instances::plant,
+    ),
+    route(
+        Method::GET,
+        "/_emulator/instances/{instance}/certificates/{certificate}",
+        "one certificate",
+        instances::certificate,
+    ),
+    route(
+        Method::PATCH,
+        "/_emulator/instances/{instance}/certificates/{certificate}",
+        "change some of it (merge patch)",
+        instances::change,
+    ),
+    route(
+        Method::DELETE,
+        "/_emulator/instances/{instance}/certificates/{certificate}",
+        "remove one",
+        instances::remove,
     ),
 ];
 

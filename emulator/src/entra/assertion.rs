@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::errors::Refusal;
 use super::federation;
-use super::jwk::{Algorithm, Disbelief};
+use crate::jwk::{Algorithm, Disbelief};
 use crate::switches::AssertionAlgorithms;
 use crate::world::Client;
 

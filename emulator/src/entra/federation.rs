@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::assertion::Assertion;
 use super::errors::Refusal;
-use super::jwk::KeySet;
+use crate::jwk::KeySet;
 
 /// `issuer`, `subject` and `audiences` are what a real one has. The keys a real issuer publishes; they stand here since
 /// the emulator asks nobody.

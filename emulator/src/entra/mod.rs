@@ -7,7 +7,6 @@ mod discovery;
 pub(crate) mod errors;
 pub(crate) mod federation;
 pub(crate) mod issue;
-mod jwk;
 pub(crate) mod jwt;
 mod token;
 
@@ -18,10 +17,11 @@ use crate::names::Names;
 use crate::random;
 use crate::request::{Answer, Request};
 use crate::routes::{self, Access, Captures, Found, Operation};
-use crate::services::Service;
+use crate::services::{Service, content_too_large};
 use crate::state::State;
 
-pub(crate) const SERVICE: Service = Service { name: "entra", serves, operation, answer };
+pub(crate) const SERVICE: Service =
+    Service { name: "entra", serves, operation, answer, too_large: content_too_large };
 
 struct Route {
     method: Method,

@@ -12,10 +12,11 @@ use crate::entra::issue::{AccessToken, Proof, is_known_resource};
 use crate::names::Names;
 use crate::request::{Answer, Request};
 use crate::routes::{self, Access, Captures, Found, Operation};
-use crate::services::Service;
+use crate::services::{Service, content_too_large};
 use crate::state::State;
 
-pub(crate) const SERVICE: Service = Service { name: "imds", serves, operation, answer };
+pub(crate) const SERVICE: Service =
+    Service { name: "imds", serves, operation, answer, too_large: content_too_large };
 
 const ADDRESS: &str = "169.254.169.254";
 

@@ -25,13 +25,14 @@ use crate::names::Names;
 use crate::random;
 use crate::request::{Answer, Request};
 use crate::routes::{self, Access, Captures, Found, Operation};
-use crate::services::Service;
+use crate::services::{Service, content_too_large};
 use crate::state::State;
 use crate::throttle::{Bucket, Kind, Limits, Verdict};
 use vault::Vault;
 use versions::Version;
 
-pub(crate) const SERVICE: Service = Service { name: "vault", serves, operation, answer };
+pub(crate) const SERVICE: Service =
+    Service { name: "vault", serves, operation, answer, too_large: content_too_large };
 
 struct Route {
     method: Method,

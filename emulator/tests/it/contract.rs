@@ -13,10 +13,16 @@ fn the_ready_line_has_every_key_of_the_contract() {
     let emulator = Emulator::start();
     let port = emulator.port;
     let url = |host: &str| Value::from(format!("https://{host}.localhost:{port}"));
-    for service in ["login", "arm", "imds", "iam", "iotda"] {
+    for service in ["login", "arm", "imds", "iam", "sts"] {
         assert_eq!(emulator.ready[service], url(service));
     }
     assert_eq!(emulator.ready["vault"], url("{vault}.vault"));
+    assert_eq!(emulator.ready["iotda"], url("{instance}.iotda"));
+    assert_eq!(emulator.ready["iotdaBasic"], url("iotda"));
+    assert_eq!(
+        emulator.ready["podIdentity"],
+        format!("https://pod-identity.localhost:{port}/v1/credentials")
+    );
     assert_eq!(emulator.ready["control"], format!("https://control.localhost:{port}/_emulator"));
     assert!(std::fs::exists(emulator.ready["ca"].as_str().unwrap()).unwrap());
 }
@@ -34,6 +40,9 @@ fn the_certificate_covers_own_and_real_names() {
         "some.vault.azure.net",
         "iam.myhuaweicloud.com",
         "iotda.cn-north-4.myhuaweicloud.com",
+        "iotda-1.st1.iotda-app.cn-north-4.myhuaweicloud.com",
+        "iotda-1.iotda.cloud.test",
+        "sts.cloud.test",
     ] {
         assert_eq!(emulator.call("GET", host, "/_emulator/clock", &[], None).expect("answers").status, 200);
     }
@@ -41,7 +50,7 @@ fn the_certificate_covers_own_and_real_names() {
     for host in ["arm.cloud.test", "management.azure.com", "management.chinacloudapi.cn"] {
         assert_eq!(emulator.call("GET", host, open, &[], None).expect("answers").status, 200, "{host}");
     }
-    let lost = emulator.call("GET", "iam.cloud.test", "/", &[], None).expect("answers");
+    let lost = emulator.call("GET", "cloud.test", "/", &[], None).expect("answers");
     assert_eq!(lost.arm_error(), (421, "MisdirectedRequest".to_owned()));
 }
 

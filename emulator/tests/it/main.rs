@@ -9,6 +9,7 @@ mod control;
 mod faults;
 mod federation;
 mod front_door;
+mod huawei;
 mod imds;
 mod iot_hub;
 mod issuer;

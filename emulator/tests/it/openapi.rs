@@ -17,6 +17,11 @@ pub(crate) fn of_version(version: &str) -> Spec {
     }
 }
 
+/// Our own description of IoTDA's six calls.
+pub(crate) fn iotda() -> Spec {
+    parsed(include_str!("../data/huawei-iotda/openapi.json"))
+}
+
 pub(crate) fn common_types() -> Spec {
     parsed(include_str!("../data/azure-common-types/types-errors-extract.json"))
 }
@@ -50,6 +55,7 @@ impl Spec {
     fn operation(&self, id: &str) -> &Value {
         let paths = self.0["paths"].as_object().expect("paths");
         let operations = paths.values().flat_map(|path| path.as_object().expect("methods").values());
+        // Beside the methods stand a path's parameters, which have no id.
         operations
             .into_iter()
             .find(|it| it["operationId"] == id)
@@ -57,13 +63,24 @@ impl Spec {
     }
 
     pub(crate) fn definition(&self, name: &str) -> &Value {
-        &self.0["definitions"][name]
+        self.0.get("definitions").map_or(&self.0["components"]["schemas"][name], |all| &all[name])
+    }
+
+    /// Whether `operation` documents this error code for this status.
+    pub(crate) fn documents(&self, operation: &str, status: u16, code: &str) -> bool {
+        let response = &self.operation(operation)["responses"][status.to_string()];
+        let named = response.get("$ref").and_then(Value::as_str).and_then(|name| name.rsplit('/').next());
+        let response = named.map_or(response, |name| &self.0["components"]["responses"][name]);
+        response["x-error-codes"].as_array().is_some_and(|codes| codes.iter().any(|known| known == code))
     }
 
     pub(crate) fn holds(&self, schema: &Value, value: &Value, at: &str) {
         if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
             let name = reference.rsplit('/').next().expect("a name");
             return self.holds(self.definition(name), value, at);
+        }
+        if value.is_null() && schema["nullable"] == true {
+            return;
         }
         for part in schema["allOf"].as_array().into_iter().flatten() {
             self.holds(part, value, at);

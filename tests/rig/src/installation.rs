@@ -111,7 +111,7 @@ impl Cluster {
         env: Vec<(String, String)>,
     ) -> Result<Operator> {
         let kubeconfig = self.operator_kubeconfig(Some(&relay.url)).await?;
-        self.operator_with(binary, "info", &[], kubeconfig, env).await
+        self.operator_with(binary, "debug", &[], kubeconfig, env).await
     }
 
     /// A relay to its API server.

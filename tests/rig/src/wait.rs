@@ -28,19 +28,23 @@ pub async fn eventually<T>(
     mut look: impl AsyncFnMut() -> Result<T>,
 ) -> Result<T> {
     let deadline = Instant::now() + timeout;
+    let mut before = None;
     loop {
         // One look that hangs, say at a frozen server, must not outlast the whole.
         let left = deadline.saturating_duration_since(Instant::now());
         let seen = match tokio::time::timeout(left, look()).await {
             Ok(seen) => seen,
-            Err(_) => Err(anyhow::anyhow!("the last look did not end")),
+            Err(_) => Err(before.take().unwrap_or_else(|| anyhow::anyhow!("the only look did not end"))),
         };
         match seen {
             Ok(value) => return Ok(value),
             Err(seen) if Instant::now() + PAUSE >= deadline => {
                 return Err(seen).with_context(|| format!("not so within {timeout:?}: {what}; last seen"));
             }
-            Err(_) => tokio::time::sleep(PAUSE).await,
+            Err(seen) => {
+                before = Some(seen);
+                tokio::time::sleep(PAUSE).await;
+            }
         }
     }
 }

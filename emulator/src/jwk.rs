@@ -15,7 +15,7 @@ use openssl::sign::Verifier;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Algorithm {
+pub(crate) enum Algorithm {
     Rs256,
     Es256,
 }
@@ -65,7 +65,7 @@ struct Point {
 
 /// Why a signature is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Disbelief {
+pub(crate) enum Disbelief {
     NoSuchKey,
     /// The key is of another kind than the algorithm needs, or OpenSSL makes no key of it. The kind is the issuer's to
     /// say, never the assertion's: otherwise a public key would pass for a shared secret.
@@ -74,7 +74,7 @@ pub(super) enum Disbelief {
 }
 
 impl Algorithm {
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Rs256 => "RS256",
             Self::Es256 => "ES256",
@@ -83,7 +83,7 @@ impl Algorithm {
 }
 
 impl KeySet {
-    pub(super) fn verify(
+    pub(crate) fn verify(
         &self,
         key_id: &str,
         algorithm: Algorithm,
