@@ -95,11 +95,23 @@ impl FromStr for Content {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pki::testing::ca;
+    use crate::pki;
+
+    fn certificate(file: &[u8]) -> Certificate {
+        pki::certificates(file).unwrap().remove(0)
+    }
+
+    fn one() -> Certificate {
+        certificate(include_bytes!("../../../../tests/data/pki/p-256.pem"))
+    }
+
+    fn other() -> Certificate {
+        certificate(include_bytes!("../../../../tests/data/pki/p-384.pem"))
+    }
 
     #[test]
     fn a_content_is_what_it_was_written_as() {
-        let content = Content::of(&ca("one").certificate);
+        let content = Content::of(&one());
         let text = content.to_string();
         assert!(text.len() <= 128, "{text}");
         assert_eq!(text.parse(), Ok(content));
@@ -110,7 +122,7 @@ mod tests {
 
     #[test]
     fn by_the_certificate_where_it_is_shown_by_its_face_where_not() {
-        let (one, other) = (ca("one").certificate, ca("one").certificate);
+        let (one, other) = (one(), other());
         let content = Content::of(&one);
         let shown = |certificate: &Certificate, whole: bool| Shown {
             fingerprint: whole.then(|| certificate.sha256_fingerprint()),
