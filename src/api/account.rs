@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::condition::Condition;
+use super::huawei_cloud::{ClusterHuaweiCloud, HuaweiCloud};
 use super::source::object_name;
 
 /// How to sign in to a cloud, for resources of the same namespace.
@@ -36,7 +37,8 @@ use super::source::object_name;
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.azure)").message("`azure` must be set").reason(Reason::FieldValueRequired))]
+#[x_kube(validation = Rule::new("has(self.azure) != has(self.huaweiCloud)")
+    .message("exactly one of `azure` and `huaweiCloud` must be set").reason(Reason::FieldValueInvalid))]
 pub struct CloudAccountSpec {
     /// While true, resources that use this account make no remote call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,6 +46,9 @@ pub struct CloudAccountSpec {
     /// Sign-in to Azure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub azure: Option<Azure>,
+    /// Access to Huawei Cloud.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub huawei_cloud: Option<HuaweiCloud>,
 }
 
 /// How to sign in to a cloud, for the namespaces that it allows.
@@ -71,7 +76,8 @@ pub struct CloudAccountSpec {
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.azure)").message("`azure` must be set").reason(Reason::FieldValueRequired))]
+#[x_kube(validation = Rule::new("has(self.azure) != has(self.huaweiCloud)")
+    .message("exactly one of `azure` and `huaweiCloud` must be set").reason(Reason::FieldValueInvalid))]
 pub struct ClusterCloudAccountSpec {
     /// While true, resources that use this account make no remote call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,6 +97,9 @@ pub struct ClusterCloudAccountSpec {
     /// Sign-in to Azure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub azure: Option<ClusterAzure>,
+    /// Access to Huawei Cloud.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub huawei_cloud: Option<ClusterHuaweiCloud>,
 }
 
 /// Namespaces, by name or by label; exactly one member is set.
@@ -336,7 +345,7 @@ pub(super) fn uuid_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema
 }
 
 /// The base URL of a service: https, a host name, perhaps a port, nothing more.
-fn endpoint_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+pub(super) fn endpoint_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": "string", "maxLength": 256,
         "pattern": "^https://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?/?$",

@@ -7,6 +7,7 @@ pub mod api_management;
 pub mod certificate;
 pub mod condition;
 pub mod crd;
+pub mod huawei_cloud;
 pub mod iot_hub;
 pub mod key_vault;
 pub mod key_vault_policy;

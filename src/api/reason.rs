@@ -64,6 +64,8 @@ pub enum Reason {
     ProofRejected,
     /// The service refused the upload.
     UploadRefused,
+    /// The service refused the settings of the certificate.
+    UpdateRefused,
     /// The issuer did not issue the certificate.
     IssuanceFailed,
     /// The private key is to be exported, and the service does not give it away.
@@ -159,8 +161,8 @@ impl Reason {
             SecretNotFound | SecretKeyMissing | ReferenceNotFound | AccountNotFound | SourcesNotGranted
             | OutputsNotGranted => Class::Missing,
             CertificateMalformed | PrivateKeyUnusable | KeyMismatch | CertificateExpired
-            | CertificateNotCA | ProofRejected | UploadRefused | IssuanceFailed | KeyNotExportable
-            | SpecInvalid | NotSupported => Class::User,
+            | CertificateNotCA | ProofRejected | UploadRefused | UpdateRefused | IssuanceFailed
+            | KeyNotExportable | SpecInvalid | NotSupported => Class::User,
             AccountNotAllowed
             | AuthenticationFailed
             | AccessDenied

@@ -60,6 +60,19 @@ pub enum Method {
     Delete,
 }
 
+impl Method {
+    /// As a request says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Put => "PUT",
+            Self::Post => "POST",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
 /// A request body.
 #[derive(Clone)]
 pub struct Body(Content);
@@ -118,6 +131,14 @@ impl Body {
     /// The value as JSON.
     pub fn json(value: &impl Serialize) -> Self {
         Self(serde_json::to_vec(value).map_or(Content::Unwritable, |bytes| Content::Json(bytes.into())))
+    }
+
+    /// The bytes that are sent.
+    pub fn bytes(&self) -> &[u8] {
+        match &self.0 {
+            Content::Json(bytes) | Content::Form(bytes) => bytes,
+            Content::None | Content::Unwritable => &[],
+        }
     }
 
     /// Bytes that are already a form (`application/x-www-form-urlencoded`).

@@ -79,6 +79,14 @@ impl Endpoint {
         Self { scheme: Scheme::Http, host: Host::Address(INSTANCE_METADATA), port: 80 }
     }
 
+    /// Its host, with the port if that is not the scheme's own: what a `Host` header says.
+    pub fn authority(&self) -> String {
+        match self.port {
+            port if port == self.scheme.port() => self.host.to_string(),
+            port => format!("{}:{port}", self.host),
+        }
+    }
+
     pub(super) fn scheme(&self) -> Scheme {
         self.scheme
     }
@@ -95,11 +103,7 @@ impl Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme.text(), self.host)?;
-        if self.port != self.scheme.port() {
-            write!(f, ":{}", self.port)?;
-        }
-        Ok(())
+        write!(f, "{}://{}", self.scheme.text(), self.authority())
     }
 }
 

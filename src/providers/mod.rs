@@ -1,6 +1,13 @@
 //! The services. A provider is one folder here, its resource type in `api`, and one line in [`all`].
 
 pub mod azure;
+mod clients;
+mod code;
+mod failure;
+pub mod huawei;
+mod pace;
+mod random;
+mod sessions;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -25,6 +32,9 @@ use azure::Azure;
 use azure::api_management::ApiManagement;
 use azure::iot_hub::IotHub;
 use azure::key_vault::KeyVault;
+pub use code::Code;
+pub use failure::Fault;
+use huawei::Huawei;
 
 /// Every provider.
 pub fn all() -> [&'static dyn Registered; 3] {
@@ -34,17 +44,20 @@ pub fn all() -> [&'static dyn Registered; 3] {
 /// The clouds that providers stand on.
 pub struct Clouds {
     azure: Arc<Azure>,
+    huawei: Arc<Huawei>,
 }
 
 impl Clouds {
     /// All of them over this client: a simulation.
     pub fn over(http: Http) -> Self {
-        Self { azure: Arc::new(Azure::over(http, Term::endless("only"))) }
+        let term = Term::endless("only");
+        let azure = Azure::over(http.clone(), term.clone());
+        Self { azure: Arc::new(azure), huawei: Arc::new(Huawei::over(http, term)) }
     }
 
     /// For one term of leadership.
     pub fn new(term: Term) -> Self {
-        Self { azure: Arc::new(Azure::new(term)) }
+        Self { azure: Arc::new(Azure::new(term.clone())), huawei: Arc::new(Huawei::new(term)) }
     }
 }
 
@@ -129,10 +142,17 @@ impl Holds<Azure> for Clouds {
     }
 }
 
+impl Holds<Huawei> for Clouds {
+    fn cloud(&self) -> Arc<Huawei> {
+        self.huawei.clone()
+    }
+}
+
 impl SignIn for Clouds {
     async fn sign_in(&self, account: &Account) -> Result<(), CloudError> {
         match &account.cloud {
             Cloud::Azure(azure) => self.azure.session(&account.id, azure)?.sign_in().await,
+            Cloud::Huawei(huawei) => self.huawei.session(&account.id, huawei)?.sign_in(),
         }
     }
 }

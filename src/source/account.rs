@@ -4,6 +4,8 @@ use zeroize::Zeroizing;
 
 use super::assertion::Assertion;
 use super::target::Target;
+use crate::api::huawei_cloud::HuaweiSigning;
+use crate::api::reason::{Invalid, Reason};
 
 /// A resolved account: the resource checked and parsed, its Secret read.
 pub struct Account {
@@ -20,6 +22,28 @@ impl Account {
     pub fn allows(&self, target: &Target) -> bool {
         self.allowed_targets.as_ref().is_none_or(|globs| globs.iter().any(|glob| target.is_covered_by(glob)))
     }
+
+    /// Sign-in to Azure, if that is its cloud.
+    pub fn azure(&self) -> Result<&AzureAccount, Invalid> {
+        match &self.cloud {
+            Cloud::Azure(account) => Ok(account),
+            Cloud::Huawei(_) => Err(self.is_for("Huawei Cloud", "spec.azure")),
+        }
+    }
+
+    /// Access to Huawei Cloud, if that is its cloud.
+    pub fn huawei(&self) -> Result<&HuaweiAccount, Invalid> {
+        match &self.cloud {
+            Cloud::Huawei(account) => Ok(account),
+            Cloud::Azure(_) => Err(self.is_for("Azure", "spec.huaweiCloud")),
+        }
+    }
+
+    fn is_for(&self, cloud: &str, wanted: &str) -> Invalid {
+        let display = &self.id.display;
+        let message = format!("{display} is for {cloud}: name one with `{wanted}` in `spec.accountRef`");
+        Invalid::new(Reason::SpecInvalid, message)
+    }
 }
 
 /// The identity of an account object. A recreated account has another `uid`.
@@ -34,7 +58,9 @@ pub struct AccountId {
 /// How to sign in, by cloud.
 pub enum Cloud {
     /// Microsoft Entra and the Azure services.
-    Azure(AzureAccount),
+    Azure(Box<AzureAccount>),
+    /// Huawei Cloud.
+    Huawei(Box<HuaweiAccount>),
 }
 
 impl Cloud {
@@ -42,6 +68,7 @@ impl Cloud {
     pub fn name(&self) -> String {
         match self {
             Self::Azure(account) => account.environment.name(),
+            Self::Huawei(account) => account.environment.name(),
         }
     }
 }
@@ -131,4 +158,57 @@ pub enum AzureIdentity {
         /// The client id of a user-assigned one.
         client_id: Option<String>,
     },
+}
+
+/// Access to Huawei Cloud.
+pub struct HuaweiAccount {
+    /// Huawei Cloud itself, or an administrator's own endpoints.
+    pub environment: HuaweiEnvironment,
+    /// What requests are signed with.
+    pub keys: HuaweiKeys,
+}
+
+/// Huawei Cloud, or an administrator's own endpoints.
+pub enum HuaweiEnvironment {
+    /// Huawei Cloud, in all its regions.
+    Public,
+    /// Endpoints that stand in a ClusterCloudAccount; only these may be loopback or private names.
+    Custom(HuaweiEndpoints),
+}
+
+impl HuaweiEnvironment {
+    /// What tells this cloud from the others.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Public => "huawei".to_owned(),
+            Self::Custom(HuaweiEndpoints { iotda, .. }) => {
+                format!("huawei at {}", iotda.trim_end_matches('/'))
+            }
+        }
+    }
+}
+
+/// Endpoints in place of Huawei Cloud's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HuaweiEndpoints {
+    /// Base URL of IoTDA's shared host, `https://host[:port]`.
+    pub iotda: String,
+    /// Base URL of IoTDA's instances, with `{instance}` for the first label of the host.
+    pub iotda_instance: Option<String>,
+    /// Base URL of IAM, `https://host[:port]`.
+    pub iam: Option<String>,
+    /// Which signature the IoTDA hosts take.
+    pub signing: HuaweiSigning,
+    /// Further CA certificates (PEM) that these endpoints' certificates may chain to.
+    pub ca_bundle: Option<String>,
+}
+
+/// An access key and what goes with it.
+pub struct HuaweiKeys {
+    /// The access key's id (AK): sent with every request.
+    pub access_key_id: String,
+    /// The secret access key (SK): what requests are signed with, and never sent.
+    pub secret: Zeroizing<String>,
+    /// What requests with temporary keys carry.
+    pub security_token: Option<Zeroizing<String>>,
 }

@@ -1,10 +1,13 @@
 //! From an account's resource to how to sign in with it: checked, parsed, its Secret read.
 
+mod huawei;
+
 use kube::ResourceExt;
 use zeroize::Zeroizing;
 
 use super::account::{
     Account, AccountId, AzureAccount, AzureEndpoints, AzureEnvironment, AzureIdentity, Cloud,
+    HuaweiEnvironment,
 };
 use super::assertion::Assertion;
 use super::cluster::{Cluster, FetchError, FetchedAccount};
@@ -18,7 +21,9 @@ use crate::api::reason::{Invalid, Reason};
 
 /// What an account of a namespace refers to there.
 pub fn references(account: &CloudAccount) -> Vec<Reference> {
-    let Some(azure) = &account.spec.azure else { return Vec::new() };
+    let Some(azure) = &account.spec.azure else {
+        return account.spec.huawei_cloud.iter().map(|it| huawei::reference(&it.auth)).collect();
+    };
     let AzureAuth { workload_identity, client_secret } = &azure.auth;
     let service_account = workload_identity.as_ref().map(|it| &it.service_account_ref);
     let service_account = service_account.map(|it| Reference::service_account(&it.name));
@@ -27,7 +32,9 @@ pub fn references(account: &CloudAccount) -> Vec<Reference> {
 
 /// What an account of the cluster refers to in the operator's namespace.
 pub fn cluster_references(account: &ClusterCloudAccount) -> Vec<Reference> {
-    let Some(azure) = &account.spec.azure else { return Vec::new() };
+    let Some(azure) = &account.spec.azure else {
+        return account.spec.huawei_cloud.iter().map(|it| huawei::reference(&it.auth)).collect();
+    };
     let ClusterAzureAuth { workload_identity, managed_identity: _, client_secret } = &azure.auth;
     let service_account = workload_identity.as_ref().and_then(|it| it.service_account_ref.as_ref());
     let service_account = service_account.map(|it| Reference::service_account(&it.name));
@@ -58,7 +65,13 @@ impl Cluster {
             namespace: &namespace,
         };
         refuse_suspended(&found.display, account.spec.suspend)?;
-        let azure = account.spec.azure.as_ref().ok_or_else(|| no_cloud(&found.display))?;
+        let azure = match (&account.spec.azure, &account.spec.huawei_cloud) {
+            (Some(azure), None) => azure,
+            (None, Some(huawei)) => {
+                return self.huawei(found, HuaweiEnvironment::Public, &huawei.auth).await;
+            }
+            (Some(_), Some(_)) | (None, None) => return Err(no_cloud(&found.display).into()),
+        };
         let environment = environment(azure.cloud);
         let auth = match &azure.auth {
             AzureAuth { client_secret: Some(auth), .. } => Auth::ClientSecret(auth),
@@ -83,7 +96,20 @@ impl Cluster {
             namespace: self.operator_namespace(),
         };
         refuse_suspended(&found.display, account.spec.suspend)?;
-        let azure = account.spec.azure.as_ref().ok_or_else(|| no_cloud(&found.display))?;
+        let mut fetched = match (&account.spec.azure, &account.spec.huawei_cloud) {
+            (Some(azure), None) => self.clusterwide_azure(found, azure).await?,
+            (None, Some(it)) => self.huawei(found, huawei::environment(it), &it.auth).await?,
+            (Some(_), Some(_)) | (None, None) => return Err(no_cloud(&found.display).into()),
+        };
+        fetched.account.allowed_targets = account.spec.allowed_targets.clone();
+        Ok(fetched)
+    }
+
+    async fn clusterwide_azure(
+        &self,
+        found: Found<'_, ClusterCloudAccount>,
+        azure: &ClusterAzure,
+    ) -> Result<FetchedAccount, FetchError> {
         let environment = cluster_environment(azure).ok_or_else(|| no_endpoints(&found.display))?;
         let auth = match &azure.auth {
             ClusterAzureAuth { client_secret: Some(auth), .. } => Auth::ClientSecret(auth),
@@ -99,9 +125,7 @@ impl Cluster {
                 return Err(no_auth(&found.display).into());
             }
         };
-        let mut fetched = self.azure(found, environment, &azure.tenant_id, auth).await?;
-        fetched.account.allowed_targets = account.spec.allowed_targets.clone();
-        Ok(fetched)
+        self.azure(found, environment, &azure.tenant_id, auth).await
     }
 
     async fn azure<K: ResourceExt>(
@@ -111,15 +135,14 @@ impl Cluster {
         tenant_id: &str,
         auth: Auth<'_>,
     ) -> Result<FetchedAccount, FetchError> {
-        let held = found.object.finalizers().iter().any(|it| it == FINALIZER)
-            || found.object.meta().deletion_timestamp.is_some();
-        let mut versions = vec![(found.key, found.object.resource_version().unwrap_or_default())];
-        let id = AccountId { display: found.display, uid: found.object.uid().unwrap_or_default() };
+        let mut versions = Vec::new();
         let identity = match auth {
             Auth::ClientSecret(auth) => {
-                let read = self.account_secret(&id, found.namespace, auth).await?;
-                versions.extend(read.versions.clone());
-                let secret = client_secret(&id, auth, &read)?;
+                let read = self.account_secret(&found, &auth.secret_ref.name).await?;
+                let (name, key) = (&auth.secret_ref.name, &auth.secret_ref.key);
+                let secret = text(&read, name, key)
+                    .ok_or_else(|| key_missing(&found.display, name, key, "the client secret"))?;
+                versions = read.versions;
                 AzureIdentity::ClientSecret { client_id: auth.client_id.clone(), secret }
             }
             Auth::ServiceAccount { client_id, name } => AzureIdentity::Federated {
@@ -137,24 +160,18 @@ impl Cluster {
             },
             Auth::Managed(it) => AzureIdentity::Managed { client_id: it.client_id.clone() },
         };
-        let cloud = Cloud::Azure(AzureAccount { environment, tenant_id: tenant_id.to_owned(), identity });
-        Ok(FetchedAccount { account: Account { id, cloud, allowed_targets: None }, versions, held })
+        let cloud =
+            Cloud::Azure(Box::new(AzureAccount { environment, tenant_id: tenant_id.to_owned(), identity }));
+        Ok(found.with(cloud, versions))
     }
 
-    async fn account_secret(
-        &self,
-        id: &AccountId,
-        namespace: &str,
-        auth: &ClientSecret,
-    ) -> Result<Fetched, FetchError> {
-        self.fetch(namespace, &[Reference::secret(&auth.secret_ref.name)]).await.map_err(
-            |error| match error {
-                FetchError::Invalid(Invalid { reason, message }) => {
-                    Invalid::new(reason, format!("{}: {message}", id.display)).into()
-                }
-                other => other,
-            },
-        )
+    async fn account_secret<K>(&self, found: &Found<'_, K>, name: &str) -> Result<Fetched, FetchError> {
+        self.fetch(found.namespace, &[Reference::secret(name)]).await.map_err(|error| match error {
+            FetchError::Invalid(Invalid { reason, message }) => {
+                Invalid::new(reason, format!("{}: {message}", found.display)).into()
+            }
+            other => other,
+        })
     }
 }
 
@@ -167,37 +184,46 @@ struct Found<'a, K> {
     namespace: &'a str,
 }
 
-/// The client secret: text, without the line end that editors add.
-fn client_secret(id: &AccountId, auth: &ClientSecret, found: &Fetched) -> Result<Zeroizing<String>, Invalid> {
-    let (name, key) = (&auth.secret_ref.name, &auth.secret_ref.key);
-    let value = found
-        .data(&Reference::secret(name))
-        .and_then(|data| data.value(key))
-        .ok_or_else(|| key_missing(&id.display, name, key))?;
-    let text = std::str::from_utf8(value).map(|it| it.trim_end_matches(['\r', '\n'])).unwrap_or_default();
-    if text.is_empty() {
-        return Err(key_missing(&id.display, name, key));
+impl<K: ResourceExt> Found<'_, K> {
+    /// The account, made from this object and from what has these versions.
+    fn with(self, cloud: Cloud, versions: Vec<(ObjectKey, String)>) -> FetchedAccount {
+        let held = self.object.finalizers().iter().any(|it| it == FINALIZER)
+            || self.object.meta().deletion_timestamp.is_some();
+        let own = (self.key, self.object.resource_version().unwrap_or_default());
+        let id = AccountId { display: self.display, uid: self.object.uid().unwrap_or_default() };
+        let versions = [own].into_iter().chain(versions).collect();
+        FetchedAccount { account: Account { id, cloud, allowed_targets: None }, versions, held }
     }
-    Ok(Zeroizing::new(text.to_owned()))
 }
 
-fn key_missing(display: &str, name: &str, key: &str) -> Invalid {
+/// A Secret's text under a key, without the line end that editors add.
+fn text(found: &Fetched, name: &str, key: &str) -> Option<Zeroizing<String>> {
+    let value = found.data(&Reference::secret(name))?.value(key)?;
+    let text = std::str::from_utf8(value).ok()?.trim_end_matches(['\r', '\n']);
+    (!text.is_empty()).then(|| Zeroizing::new(text.to_owned()))
+}
+
+fn key_missing(display: &str, name: &str, key: &str, what: &str) -> Invalid {
     Invalid::new(
         Reason::SecretKeyMissing,
-        format!(
-            "{display}: Secret `{name}` has no text under the key `{key}`: store the client secret there"
-        ),
+        format!("{display}: Secret `{name}` has no text under the key `{key}`: store {what} there"),
     )
 }
 
 /// The cloud of an account of a namespace, if it names one.
 pub fn cloud_name(account: &CloudAccount) -> Option<String> {
-    Some(environment(account.spec.azure.as_ref()?.cloud).name())
+    match (&account.spec.azure, &account.spec.huawei_cloud) {
+        (Some(azure), _) => Some(environment(azure.cloud).name()),
+        (None, huawei) => huawei.as_ref().map(|_| HuaweiEnvironment::Public.name()),
+    }
 }
 
 /// The cloud of an account of the cluster, if it names one.
 pub fn cluster_cloud_name(account: &ClusterCloudAccount) -> Option<String> {
-    Some(cluster_environment(account.spec.azure.as_ref()?)?.name())
+    match (&account.spec.azure, &account.spec.huawei_cloud) {
+        (Some(azure), _) => Some(cluster_environment(azure)?.name()),
+        (None, huawei) => huawei.as_ref().map(|it| huawei::environment(it).name()),
+    }
 }
 
 fn environment(cloud: AzureCloud) -> AzureEnvironment {
@@ -237,7 +263,10 @@ fn no_endpoints(display: &str) -> Invalid {
 }
 
 fn no_cloud(display: &str) -> Invalid {
-    Invalid::new(Reason::SpecInvalid, format!("{display}: `spec.azure` must be set"))
+    Invalid::new(
+        Reason::SpecInvalid,
+        format!("{display}: exactly one of `spec.azure` and `spec.huaweiCloud` must be set"),
+    )
 }
 
 fn no_auth(display: &str) -> Invalid {

@@ -19,11 +19,11 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::random::jittered;
 use super::sign_in::{self, NoToken, Pace};
 use super::transport::{self, Issuer};
 use crate::engine::error::CloudError;
 use crate::http::Endpoint;
+use crate::providers::random::jittered;
 use crate::source::assertion::Assertion;
 
 /// How often a token that a service refused is replaced before its time. Whoever points a resource at another tenant's

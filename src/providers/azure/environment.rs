@@ -2,7 +2,8 @@
 
 use crate::api::reason::Reason;
 use crate::engine::error::CloudError;
-use crate::http::{BadEndpoint, Endpoint, Trust, TrustError};
+use crate::http::Endpoint;
+use crate::providers::clients::misconfigured;
 use crate::source::account::{AzureEndpoints, AzureEnvironment};
 
 /// Endpoints and scopes as texts. A scope is an audience without a slash at its end, and `/.default`.
@@ -137,42 +138,6 @@ fn fits(template: &str, address: &str) -> bool {
     let rest = &address[before.len()..];
     let label = rest.find(|it: char| !it.is_ascii_alphanumeric() && it != '-').unwrap_or(rest.len());
     label > 0 && begins(&rest[label..], after) && rest[label + after.len()..].starts_with('/')
-}
-
-/// Whom calls to this cloud trust.
-pub(super) fn trust(environment: &AzureEnvironment) -> Result<Trust, CloudError> {
-    match environment {
-        AzureEnvironment::Public | AzureEnvironment::UsGovernment | AzureEnvironment::China => {
-            Ok(Trust::clouds())
-        }
-        AzureEnvironment::Custom(endpoints) => {
-            Trust::administrator(endpoints.ca_bundle.as_deref()).map_err(untrusted)
-        }
-    }
-}
-
-/// The error for a CA bundle that is none.
-pub(super) fn untrusted(error: TrustError) -> CloudError {
-    CloudError::new(
-        Reason::EndpointMisconfigured,
-        match error {
-            TrustError::Bundle => {
-                "The account's caBundle cannot be used: it must be PEM with 1 to 300 CA certificates. Correct it \
-                 in the ClusterCloudAccount."
-            }
-            TrustError::NoRoots => {
-                "The operator found no CA certificates to trust. Mount a bundle into its pod and name it in \
-                 SSL_CERT_FILE."
-            }
-        },
-    )
-}
-
-fn misconfigured(which: &str, why: BadEndpoint) -> CloudError {
-    CloudError::new(
-        Reason::EndpointMisconfigured,
-        format!("The account's {which} {why}. Correct it in the ClusterCloudAccount."),
-    )
 }
 
 /// A scope, with the characters that the token client accepts.

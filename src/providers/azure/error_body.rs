@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::http::Answer;
+use crate::providers::code::Code;
 
 /// How much of a body is looked at. The largest that the services send are a few KiB.
 const BYTES: usize = 64 * 1024;
@@ -24,35 +25,6 @@ pub struct ErrorBody {
     /// Entra's number, the digits of its `AADSTS…` code.
     pub aadsts: Option<u32>,
 }
-
-/// A service's error code: 1 to 64 letters, digits, dots, underscores or hyphens. Compares without letter case.
-#[derive(Clone, Debug)]
-pub struct Code(String);
-
-impl Code {
-    fn new(text: &str) -> Option<Self> {
-        let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        ((1..=64).contains(&text.len()) && text.bytes().all(fine)).then(|| Self(text.to_owned()))
-    }
-
-    /// Whether it is this code.
-    pub fn is(&self, code: &str) -> bool {
-        self.0.eq_ignore_ascii_case(code)
-    }
-
-    /// Its text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl PartialEq for Code {
-    fn eq(&self, other: &Self) -> bool {
-        self.is(&other.0)
-    }
-}
-
-impl Eq for Code {}
 
 /// Reads an answer's body. A body that says nothing usable gives an empty value.
 pub(super) fn parse(answer: &Answer) -> ErrorBody {

@@ -6,7 +6,7 @@ use super::*;
 /// Codes, IoT Hub's number, Entra's number.
 fn seen(body: &Value) -> (Vec<String>, Option<u32>, Option<u32>) {
     let ErrorBody { codes, targets: _, iot_hub, aadsts } = of(body);
-    (codes.into_iter().map(|code| code.0).collect(), iot_hub, aadsts)
+    (codes.into_iter().map(|code| code.as_str().to_owned()).collect(), iot_hub, aadsts)
 }
 
 const LONGEST: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";

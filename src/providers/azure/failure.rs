@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use super::error_body::{Code, ErrorBody};
+use super::error_body::ErrorBody;
 use super::rest::Service;
 use crate::api::reason::Reason;
 use crate::engine::error::CloudError;
-use crate::http::{HttpError, NoConnection, Refusal};
+use crate::providers::code::Code;
+use crate::providers::failure::{Fault, by_status};
 
 /// A call that did not succeed.
 #[derive(Clone, Debug)]
@@ -36,16 +37,16 @@ pub enum What {
     },
     /// 202: the service goes on by itself.
     Working,
-    /// A success that cannot be read.
-    Unreadable,
-    /// No answer.
-    Unanswered(HttpError),
     /// No token, so no call.
     NoToken(CloudError),
-    /// No call: it would have to wait so long for its turn.
-    Paced(Duration),
-    /// No call: this process may not write any more.
-    TermOver,
+    /// Nothing to judge.
+    Fault(Fault),
+}
+
+impl From<Fault> for What {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
 }
 
 /// What a code says, whatever the status beside it.
@@ -102,8 +103,7 @@ impl Failure {
     pub fn status(&self) -> Option<u16> {
         match self.what {
             What::Answered { status, .. } => Some(status),
-            What::Working | What::Unreadable | What::Unanswered(_) => None,
-            What::NoToken(_) | What::Paced(_) | What::TermOver => None,
+            What::Working | What::NoToken(_) | What::Fault(_) => None,
         }
     }
 
@@ -133,8 +133,7 @@ impl Failure {
     pub fn iot_hub_code(&self) -> Option<u32> {
         match &self.what {
             What::Answered { body, .. } => body.iot_hub,
-            What::Working | What::Unreadable | What::Unanswered(_) => None,
-            What::NoToken(_) | What::Paced(_) | What::TermOver => None,
+            What::Working | What::NoToken(_) | What::Fault(_) => None,
         }
     }
 
@@ -150,8 +149,7 @@ impl Failure {
     fn codes(&self) -> &[Code] {
         match &self.what {
             What::Answered { body, .. } => &body.codes,
-            What::Working | What::Unreadable | What::Unanswered(_) => &[],
-            What::NoToken(_) | What::Paced(_) | What::TermOver => &[],
+            What::Working | What::NoToken(_) | What::Fault(_) => &[],
         }
     }
 }
@@ -168,33 +166,12 @@ pub fn common(failure: &Failure) -> CloudError {
     let service = failure.service.name();
     match &failure.what {
         What::NoToken(error) => error.clone(),
-        What::Paced(wait) => CloudError::new(
-            Reason::Throttled,
-            format!(
-                "The account's calls are held back: it is near its limit, or {service} asked for a pause."
-            ),
-        )
-        .retry_after(Some(*wait)),
-        What::TermOver => CloudError::new(
-            Reason::CloudUnavailable,
-            "This replica does not lead any more; the one that does goes on.",
-        ),
-        What::Unanswered(error) => {
-            let said = unanswered(*error, service);
-            if error.certainly_unseen() { said } else { unknown_if_write(said, failure) }
-        }
+        What::Fault(fault) => fault.judged(service, failure.write),
         What::Working => CloudError::new(
             Reason::TargetBusy,
             format!("{service} took the request and is still working on it; the object is read again."),
         )
         .reread(),
-        What::Unreadable => {
-            let said = format!(
-                "{service} reported success with a body that cannot be read. If it lasts, check what stands between \
-                 the operator and the endpoint."
-            );
-            unknown_if_write(CloudError::new(Reason::CloudUnavailable, said), failure)
-        }
         What::Answered { status, retry_after, .. } => answered(failure, *status, *retry_after),
     }
 }
@@ -215,14 +192,10 @@ fn answered(failure: &Failure, status: u16, retry_after: Option<Duration>) -> Cl
     if let Some((code, reason, text)) = CODES.iter().find(|(code, ..)| failure.has_code(code)) {
         return error(*reason, format!("{text} (code {code})."));
     }
+    if let Some(error) = by_status(service, status, &named, retry_after, failure.write) {
+        return error;
+    }
     match status {
-        300..=399 => error(
-            Reason::EndpointMisconfigured,
-            format!(
-                "The endpoint of {service} answered with a redirect, which is never followed. Check the account's \
-                 endpoints."
-            ),
-        ),
         401 => error(
             Reason::AuthenticationFailed,
             format!(
@@ -243,11 +216,6 @@ fn answered(failure: &Failure, status: u16, retry_after: Option<Duration>) -> Cl
                  that the identity may read them."
             ),
         ),
-        408 | 500..=599 => unknown_if_write(
-            error(Reason::CloudUnavailable, format!("{service} failed with status {status}{named}."))
-                .retry_after(retry_after),
-            failure,
-        ),
         409 => error(
             Reason::ConcurrentWrite,
             format!("Another change to the same target is under way{named}; it is tried again."),
@@ -258,55 +226,11 @@ fn answered(failure: &Failure, status: u16, retry_after: Option<Duration>) -> Cl
             format!("Somebody else changed the object since it was read{named}; it is read again."),
         )
         .reread(),
-        429 => error(Reason::Throttled, format!("{service} asked for fewer requests{named}."))
-            .retry_after(retry_after),
         _ => error(
             Reason::SpecInvalid,
             format!("{service} refused the request with status {status}{named}. Check the resource's spec."),
         ),
     }
-}
-
-/// What follows where a service did not answer at all, before it is asked whether the call was a write.
-pub(super) fn unanswered(error: HttpError, service: &str) -> CloudError {
-    match error {
-        HttpError::Refused(Refusal::Address) => CloudError::new(
-            Reason::EndpointMisconfigured,
-            format!(
-                "The {service}'s host resolves to an address that no cloud service has (loopback, link-local or the \
-                 like). Check the cluster's DNS and the account's endpoints."
-            ),
-        ),
-        HttpError::Refused(refusal) => CloudError::new(
-            Reason::SpecInvalid,
-            format!("The request to the {service} was refused before it was sent: {refusal}."),
-        ),
-        HttpError::NotSent(NoConnection::Untrusted(why)) => CloudError::new(
-            Reason::EndpointMisconfigured,
-            format!(
-                "The {service}'s TLS certificate is not trusted: {why}. For endpoints of your own put their CA \
-                 into the account's caBundle."
-            ),
-        ),
-        HttpError::NotSent(why) => CloudError::new(
-            Reason::CloudUnavailable,
-            format!(
-                "The {service} was not reached: {why}. If it lasts, check DNS, egress policy and endpoints."
-            ),
-        ),
-        HttpError::TimedOut => {
-            CloudError::new(Reason::TimedOut, format!("The {service} did not answer within 30 s."))
-        }
-        HttpError::Cut | HttpError::TooLarge | HttpError::Encoded => CloudError::new(
-            Reason::CloudUnavailable,
-            format!("No usable answer from the {service}: {error}."),
-        ),
-    }
-}
-
-/// After a write that may have taken effect, the object is read before anything is repeated.
-fn unknown_if_write(error: CloudError, failure: &Failure) -> CloudError {
-    if failure.write { error.reread() } else { error }
 }
 
 #[cfg(test)]

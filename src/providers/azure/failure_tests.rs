@@ -7,7 +7,7 @@ use super::super::error_body;
 use super::*;
 use crate::api::reason::Class;
 use crate::engine::error::Then;
-use crate::http::{Answer, Distrust};
+use crate::http::{Answer, Distrust, HttpError, NoConnection, Refusal};
 
 const ACTION: &str = "Microsoft.Devices/iotHubs/certificates/write";
 
@@ -74,22 +74,22 @@ fn what_was_not_answered_is_read_before_a_write_is_repeated() {
     use Reason::*;
     let untrusted = NoConnection::Untrusted(Distrust::UnknownIssuer);
     let table = [
-        (What::Unanswered(HttpError::TimedOut), TimedOut, true),
-        (What::Unanswered(HttpError::Cut), CloudUnavailable, true),
-        (What::Unanswered(HttpError::TooLarge), CloudUnavailable, true),
-        (What::Unanswered(HttpError::Encoded), CloudUnavailable, true),
-        (What::Unreadable, CloudUnavailable, true),
-        (What::Unanswered(NoConnection::Name.into()), CloudUnavailable, false),
-        (What::Unanswered(NoConnection::Unreachable.into()), CloudUnavailable, false),
-        (What::Unanswered(NoConnection::Handshake.into()), CloudUnavailable, false),
-        (What::Unanswered(untrusted.into()), EndpointMisconfigured, false),
-        (What::Unanswered(Refusal::Address.into()), EndpointMisconfigured, false),
-        (What::Unanswered(Refusal::Segment.into()), SpecInvalid, false),
+        (Fault::Unanswered(HttpError::TimedOut), TimedOut, true),
+        (Fault::Unanswered(HttpError::Cut), CloudUnavailable, true),
+        (Fault::Unanswered(HttpError::TooLarge), CloudUnavailable, true),
+        (Fault::Unanswered(HttpError::Encoded), CloudUnavailable, true),
+        (Fault::Unreadable, CloudUnavailable, true),
+        (Fault::Unanswered(NoConnection::Name.into()), CloudUnavailable, false),
+        (Fault::Unanswered(NoConnection::Unreachable.into()), CloudUnavailable, false),
+        (Fault::Unanswered(NoConnection::Handshake.into()), CloudUnavailable, false),
+        (Fault::Unanswered(untrusted.into()), EndpointMisconfigured, false),
+        (Fault::Unanswered(Refusal::Address.into()), EndpointMisconfigured, false),
+        (Fault::Unanswered(Refusal::Segment.into()), SpecInvalid, false),
     ];
-    for (what, reason, unknown) in table {
-        let error = common(&failure(what.clone(), true));
-        assert_eq!((error.reason, matches!(error.then, Then::Reread { .. })), (reason, unknown), "{what:?}");
-        assert_eq!(common(&failure(what, false)).then, Then::Retry { after: None });
+    for (fault, reason, unknown) in table {
+        let error = common(&failure(fault.into(), true));
+        assert_eq!((error.reason, matches!(error.then, Then::Reread { .. })), (reason, unknown), "{fault:?}");
+        assert_eq!(common(&failure(fault.into(), false)).then, Then::Retry { after: None });
     }
     assert_eq!(common(&failure(What::Working, true)).then, Then::Reread { tries: 3 });
     let no_token = CloudError::new(AuthenticationFailed, "m");
@@ -105,7 +105,7 @@ fn messages_say_what_to_do() {
         (answered(412, r#"{"code":412001,"message":"errorcode: IH412001"}"#, true), "(code IH412001)"),
         (answered(401, &arm("InvalidAuthenticationTokenTenant"), true), "tenantId"),
         (
-            failure(What::Unanswered(NoConnection::Untrusted(Distrust::UnknownIssuer).into()), true),
+            failure(Fault::Unanswered(NoConnection::Untrusted(Distrust::UnknownIssuer).into()).into(), true),
             "caBundle",
         ),
     ];

@@ -9,15 +9,13 @@ mod error_body;
 mod failure;
 pub mod iot_hub;
 pub mod key_vault;
-mod pace;
-mod random;
 mod rest;
 mod session;
 mod sign_in;
 mod transport;
 
 pub use environment::Environment;
-pub use error_body::{Code, ErrorBody};
+pub use error_body::ErrorBody;
 pub use failure::{Failure, What, common};
 pub use rest::{Rest, RestCall, Service};
 pub use session::{Azure, Session};

@@ -8,10 +8,11 @@ use serde::de::DeserializeOwned;
 use super::credential::{Credential, Token};
 use super::error_body;
 use super::failure::{Failure, What};
-use super::pace::{Pace, Writers};
-use super::random::request_id;
 use crate::engine::term::Term;
 use crate::http::{Answer, Body, Call, Endpoint, Http, Limit, Method};
+use crate::providers::failure::Fault;
+use crate::providers::pace::{Pace, Pause, Writers};
+use crate::providers::random::request_id;
 
 /// The services that are called this way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub struct Rest {
     endpoint: Endpoint,
     credential: Arc<Credential>,
     pace: Pace,
+    /// That the host asked for.
+    pause: Pause,
     writers: Arc<Writers>,
     term: Term,
 }
@@ -93,8 +96,13 @@ impl<'a> RestCall<'a> {
     }
 
     /// A failure of this call.
-    pub fn failed(&self, what: What) -> Failure {
-        Failure { service: self.service, what, write: self.method != Method::Get, action: self.action }
+    pub fn failed(&self, what: impl Into<What>) -> Failure {
+        Failure {
+            service: self.service,
+            what: what.into(),
+            write: self.method != Method::Get,
+            action: self.action,
+        }
     }
 }
 
@@ -107,7 +115,7 @@ impl Rest {
         writers: Arc<Writers>,
         term: Term,
     ) -> Self {
-        Self { http, endpoint, credential, pace, writers, term }
+        Self { http, endpoint, credential, pace, pause: Pause::default(), writers, term }
     }
 
     /// Makes the call when its turn comes. Gives 2xx, other than 202 where that says nothing yet; all else is a [`Failure`]. If the token is refused,
@@ -120,16 +128,20 @@ impl Rest {
             true => Some(self.writers.turn(written_apart(&self.endpoint, call)).await),
             false => None,
         };
-        let _reading = self.pace.admit(call.method).await.map_err(|wait| call.failed(What::Paced(wait)))?;
+        let _reading = self
+            .pace
+            .admit(call.method, &self.pause)
+            .await
+            .map_err(|wait| call.failed(Fault::Paced(wait)))?;
         if write && !self.term.lasts() {
-            return Err(call.failed(What::TermOver));
+            return Err(call.failed(Fault::TermOver));
         }
         let mut answer = self.send(call, &token).await?;
         if answer.status == 401
             && let Some(token) = self.credential.renewed(&token).await.map_err(no_token)?
         {
             if write && !self.term.lasts() {
-                return Err(call.failed(What::TermOver));
+                return Err(call.failed(Fault::TermOver));
             }
             answer = self.send(call, &token).await?;
         }
@@ -139,7 +151,7 @@ impl Rest {
             status => {
                 let retry_after = answer.retry_after(Timestamp::now());
                 if let (429 | 503, Some(time)) = (status, retry_after) {
-                    self.pace.leave_alone(time); // of the host, not of the one object
+                    self.pause.leave_alone(time); // of the host, not of the one object
                 }
                 Err(call.failed(What::Answered { status, body: error_body::parse(&answer), retry_after }))
             }
@@ -148,7 +160,7 @@ impl Rest {
 
     /// Makes the call, and reads the answer's body.
     pub async fn read<T: DeserializeOwned>(&self, call: &RestCall<'_>) -> Result<T, Failure> {
-        self.call(call).await?.json().map_err(|_| call.failed(What::Unreadable))
+        self.call(call).await?.json().map_err(|_| call.failed(Fault::Unreadable))
     }
 
     async fn send(&self, call: &RestCall<'_>, token: &Token) -> Result<Answer, Failure> {
@@ -164,7 +176,7 @@ impl Rest {
         }
         let answer = self.http.send(request).await;
         log(call, &id, &answer);
-        answer.map_err(|error| call.failed(What::Unanswered(error)))
+        answer.map_err(|error| call.failed(Fault::Unanswered(error)))
     }
 }
 

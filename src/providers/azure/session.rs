@@ -1,42 +1,27 @@
-//! One session per account, remade when anything that it was made from changes.
+//! What one account calls Azure with: its credential, Resource Manager, its vaults.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
-
-use aws_lc_rs::digest;
-use tokio::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::credential::{Credential, Identity, Maker};
-use super::environment::{Environment, trust, untrusted};
-use super::pace::{Pace, Writers};
+use super::environment::Environment;
 use super::rest::Rest;
 use super::transport::Issuer;
 use crate::engine::error::CloudError;
 use crate::engine::term::Term;
 use crate::http::{Endpoint, Http, Trust};
+use crate::providers::clients::{Clients, untrusted};
+use crate::providers::pace::{Pace, Writers};
+use crate::providers::sessions::{Sessions, hash_of};
 use crate::source::account::{AccountId, AzureAccount, AzureEndpoints, AzureEnvironment, AzureIdentity};
-
-/// A session that nobody asked for so long is dropped: longer than any backoff of a sign-in, shorter than a leak.
-const UNUSED: Duration = Duration::from_secs(2 * 3600);
 
 /// The sessions of all accounts.
 pub struct Azure {
-    sessions: Mutex<HashMap<String, Entry>>,
-    /// The client for the clouds themselves, made when it is first needed: reading CA certificates may fail.
-    clouds: OnceLock<Http>,
-    /// The one client for everything, in a simulation.
-    only: Option<Http>,
+    sessions: Sessions<Session>,
+    clients: Clients,
     writers: Arc<Writers>,
     /// Until when this process may write.
     term: Term,
-}
-
-struct Entry {
-    /// Over everything that the session was made from; a hash, so that the map holds no second copy of the secret.
-    made_from: [u8; 32],
-    session: Arc<Session>,
-    used: Instant,
 }
 
 /// An account's way into Azure.
@@ -83,7 +68,7 @@ impl Session {
         let endpoint = environment.vault(name)?;
         let made = || {
             let (credential, writers) = (credential.clone(), writers.clone());
-            Arc::new(Rest::new(http.clone(), endpoint, credential, Pace::key_vault(), writers, term.clone()))
+            Arc::new(Rest::new(http.clone(), endpoint, credential, vaults_pace(), writers, term.clone()))
         };
         let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(known.entry(name.to_ascii_lowercase()).or_insert_with(made).clone())
@@ -93,42 +78,22 @@ impl Session {
 impl Azure {
     /// No sessions yet.
     pub fn new(term: Term) -> Self {
-        Self {
-            sessions: Mutex::default(),
-            clouds: OnceLock::new(),
-            only: None,
-            writers: Arc::default(),
-            term,
-        }
+        Self { sessions: Sessions::new(), clients: Clients::default(), writers: Arc::default(), term }
     }
 
     /// No sessions yet, and all of them over this client.
     pub fn over(http: Http, term: Term) -> Self {
-        Self { only: Some(http), ..Self::new(term) }
+        Self { clients: Clients::over(http), ..Self::new(term) }
     }
 
     /// The account's session: the one before, or a new one if the account or its Secret has changed since.
     pub fn session(&self, id: &AccountId, account: &AzureAccount) -> Result<Arc<Session>, CloudError> {
-        let made_from = hash_of(account);
-        let now = Instant::now();
-        // Nothing that panics runs under this lock.
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(entry) = sessions.get_mut(&id.uid)
-            && entry.made_from == made_from
-        {
-            entry.used = now;
-            return Ok(entry.session.clone());
-        }
-        sessions.remove(&id.uid); // a changed account must not go on with its old secret
-        sessions.retain(|_, entry| now.saturating_duration_since(entry.used) < UNUSED);
-        let session = Arc::new(self.connect(account)?);
-        sessions.insert(id.uid.clone(), Entry { made_from, session: session.clone(), used: now });
-        Ok(session)
+        self.sessions.of(id, fingerprint(account), || self.connect(account))
     }
 
     /// Drops the session of an account that is gone.
     pub fn forget(&self, id: &AccountId) {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&id.uid);
+        self.sessions.forget(id);
     }
 
     fn connect(&self, account: &AzureAccount) -> Result<Session, CloudError> {
@@ -171,7 +136,7 @@ impl Azure {
             http.clone(),
             environment.resource_manager.clone(),
             credential.clone(),
-            Pace::resource_manager(),
+            resource_managers_pace(),
             self.writers.clone(),
             self.term.clone(),
         );
@@ -187,23 +152,18 @@ impl Azure {
     }
 
     fn http(&self, environment: &AzureEnvironment) -> Result<Http, CloudError> {
-        if let Some(only) = &self.only {
-            return Ok(only.clone());
+        match environment {
+            AzureEnvironment::Public | AzureEnvironment::UsGovernment | AzureEnvironment::China => {
+                self.clients.clouds()
+            }
+            AzureEnvironment::Custom(endpoints) => self.clients.administrator(endpoints.ca_bundle.as_deref()),
         }
-        if let AzureEnvironment::Custom(_) = environment {
-            return Http::new(&trust(environment)?).map_err(untrusted);
-        }
-        if let Some(http) = self.clouds.get() {
-            return Ok(http.clone());
-        }
-        let http = Http::new(&Trust::clouds()).map_err(untrusted)?;
-        Ok(self.clouds.get_or_init(|| http).clone())
     }
 }
 
-/// A hash over every member, each with its length before it. Destructured without `..`: a new member does not compile
+/// A hash over every member. Destructured without `..`: a new member does not compile
 /// until it is in the hash.
-fn hash_of(account: &AzureAccount) -> [u8; 32] {
+fn fingerprint(account: &AzureAccount) -> [u8; 32] {
     let AzureAccount { environment, tenant_id, identity } = account;
     let assertion;
     let identity = match identity {
@@ -239,14 +199,19 @@ fn hash_of(account: &AzureAccount) -> [u8; 32] {
     };
     parts.push(tenant_id);
     parts.extend(identity);
-    let mut context = digest::Context::new(&digest::SHA256);
-    for part in parts {
-        context.update(&part.len().to_be_bytes());
-        context.update(part.as_bytes());
-    }
-    let mut hash = [0; 32];
-    hash.copy_from_slice(context.finish().as_ref()); // SHA-256 gives 32 bytes
-    hash
+    hash_of(&parts)
+}
+
+/// Resource Manager's pace. Source: Azure Resource Manager throttling, limits of subscriptions since 2024: bucket and
+/// refill per second of reads 250 and 25, of writes and of deletes 200 and 10.
+fn resource_managers_pace() -> Pace {
+    Pace::new((250.0, 25.0), (200.0, 10.0), (200.0, 10.0))
+}
+
+/// One vault's pace. Source: Azure Key Vault service limits: in 10 s some 4,000 transactions, and 20 that make a key in
+/// software, which every created certificate does.
+fn vaults_pace() -> Pace {
+    Pace::new((4000.0, 400.0), (20.0, 2.0), (20.0, 2.0))
 }
 
 #[cfg(test)]

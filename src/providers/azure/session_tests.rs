@@ -1,4 +1,5 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures::future::join_all;
 use zeroize::Zeroizing;
@@ -9,6 +10,7 @@ use crate::api::reason::Reason;
 use crate::engine::error::Then;
 use crate::http::test_server::{Reply, TestServer, answer};
 use crate::http::{Body, Method};
+use crate::providers::failure::Fault;
 use crate::source::assertion::Assertion;
 
 const TENANT: &str = "7b795fb9-09d3-42f4-a494-38864f99ba3c";
@@ -288,7 +290,7 @@ async fn an_answer_that_is_no_success_is_a_failure() {
     status.store(200, Ordering::SeqCst);
     let call = RestCall::new(Method::Get, &["a"], "v", READ);
     let unreadable = session.arm().read::<Vec<String>>(&call).await.unwrap_err();
-    assert!(matches!(unreadable.what, What::Unreadable));
+    assert!(matches!(unreadable.what, What::Fault(Fault::Unreadable)));
 }
 
 #[tokio::test]
@@ -318,7 +320,7 @@ async fn a_write_is_not_sent_when_the_term_is_over() {
     let call = RestCall::new(Method::Delete, &["a"], "v", READ);
     session.arm().call(&call).await.unwrap();
     term.last_until(Duration::from_secs(10));
-    assert!(matches!(session.arm().call(&call).await.unwrap_err().what, What::TermOver));
+    assert!(matches!(session.arm().call(&call).await.unwrap_err().what, What::Fault(Fault::TermOver)));
     assert_eq!(get(&session).await.unwrap(), 200, "reading goes on");
     assert_eq!(server.count("DELETE /a"), 1);
 }
@@ -347,13 +349,13 @@ async fn a_session_lasts_until_its_account_changes() {
     assert!(old.sign_in().await.is_err());
     let new = azure.session(&id("1"), &account(&server, "new")).unwrap();
     assert_eq!(new.sign_in().await, Ok(()), "at once, whatever the old secret's pause");
-    assert_eq!(azure.sessions.lock().unwrap().len(), 2);
+    assert_eq!(azure.sessions.count(), 2);
     assert_eq!(Arc::strong_count(&old), 1, "the old one is dropped");
     azure.forget(&id("1"));
-    assert_eq!(azure.sessions.lock().unwrap().len(), 1);
-    pass(UNUSED).await;
+    assert_eq!(azure.sessions.count(), 1);
+    pass(crate::providers::sessions::UNUSED).await;
     azure.session(&id("3"), &account(&server, "old")).unwrap();
-    assert_eq!(azure.sessions.lock().unwrap().len(), 1, "what nobody uses is dropped");
+    assert_eq!(azure.sessions.count(), 1, "what nobody uses is dropped");
 }
 
 #[test]
@@ -381,7 +383,7 @@ fn every_member_is_in_the_hash() {
         })
     };
     let whole = |environment, tenant: &str, client: &str, secret: &str| {
-        hash_of(&AzureAccount {
+        fingerprint(&AzureAccount {
             environment,
             tenant_id: tenant.to_owned(),
             identity: AzureIdentity::ClientSecret {
@@ -391,7 +393,11 @@ fn every_member_is_in_the_hash() {
         })
     };
     let of = |identity| {
-        hash_of(&AzureAccount { environment: AzureEnvironment::Public, tenant_id: "t".to_owned(), identity })
+        fingerprint(&AzureAccount {
+            environment: AzureEnvironment::Public,
+            tenant_id: "t".to_owned(),
+            identity,
+        })
     };
     let file = |path: &str| Assertion::File(path.into());
     let all = [

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::error_body;
-use super::failure::unanswered;
 use crate::api::reason::{Invalid, Reason};
 use crate::engine::error::CloudError;
 use crate::http::{Answer, HttpError};
+use crate::providers::failure::unanswered;
 
 /// The longest life of a token that is believed. Entra's live for an hour or a day; more is a sign of something else
 /// answering, and a sum of times that overflows.

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use self::error::{Operation, classify};
 use self::next::{Desired, Held, Observed, Place, Step, Upload, VaultReference, VaultWish};
-use super::{Azure, RestCall, Session, What};
+use super::{Azure, RestCall, Session};
 use crate::api::api_management::{
     ApiManagementApiVersion, ApiManagementCertificate, KeyVaultSource, PairSource, Pkcs12Encryption,
 };
@@ -29,7 +29,8 @@ use crate::engine::error::CloudError;
 use crate::engine::{Facts, Freshness, Goal, Next, Output, Provider, Renewal, Unusable};
 use crate::http::{Answer, Body, Limit, Method};
 use crate::pki::pkcs12;
-use crate::source::account::{Account, Cloud};
+use crate::providers::failure::Fault;
+use crate::source::account::Account;
 use crate::source::target::Target;
 use crate::source::{Fetched, Reference, material};
 
@@ -144,7 +145,7 @@ impl Provider for ApiManagement {
         root: &ApiManagementCertificate,
         _: &Clock,
     ) -> Result<Self, Unusable> {
-        let Cloud::Azure(identity) = &account.cloud;
+        let identity = account.azure().map_err(Unusable::Invalid)?;
         let session = azure.session(&account.id, identity).map_err(Unusable::Cloud)?;
         let service = &root.spec.api_management;
         let collection = [
@@ -375,7 +376,7 @@ impl ApiManagement {
     }
 
     fn parse(&self, call: &RestCall<'_>, answer: &Answer) -> Result<next::Remote, CloudError> {
-        let unreadable = || CloudError::from(call.failed(What::Unreadable));
+        let unreadable = || CloudError::from(call.failed(Fault::Unreadable));
         let etag = answer.header("etag").filter(|it| (1..=256).contains(&it.len())).ok_or_else(unreadable)?;
         let contract: wire::Contract = answer.json().map_err(|_| unreadable())?;
         let properties = contract.properties;
@@ -410,7 +411,7 @@ async fn file(
     encryption: Pkcs12Encryption,
 ) -> Result<(Zeroizing<String>, Zeroizing<String>), CloudError> {
     let unmade = || CloudError::new(Reason::UploadRefused, "the file to be uploaded could not be made");
-    let password = super::random::password().ok_or_else(unmade)?;
+    let password = crate::providers::random::password().ok_or_else(unmade)?;
     let secret = password.clone();
     let encryption = match encryption {
         Pkcs12Encryption::TripleDes => pkcs12::Encryption::TripleDes,

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use self::error::{Operation, classify};
 use self::next::{Desired, Held, HubCertificate, Observed, Offline, Proof, Step, Upload, Verification};
-use super::{Azure, RestCall, Session, What};
+use super::{Azure, RestCall, Session};
 use crate::api::certificate::{CertificateResource, CertificateStatus, IssuedCode, Origin, Remote};
 use crate::api::iot_hub::{IotHubApiVersion, IotHubCertificate, RotationStrategy, Verification as Asked};
 use crate::api::reason::{Invalid, Reason};
@@ -22,7 +22,8 @@ use crate::engine::error::CloudError;
 use crate::engine::{Facts, Freshness, Goal, Next, Output, Provider, Renewal, Unusable};
 use crate::http::{Body, Limit, Method};
 use crate::pki::{self, Authority, Certificate};
-use crate::source::account::{Account, Cloud};
+use crate::providers::failure::Fault;
+use crate::source::account::Account;
 use crate::source::target::Target;
 use crate::source::{Fetched, Reference, material};
 
@@ -145,7 +146,7 @@ impl Provider for IotHub {
         root: &IotHubCertificate,
         clock: &Clock,
     ) -> Result<Self, Unusable> {
-        let Cloud::Azure(identity) = &account.cloud;
+        let identity = account.azure().map_err(Unusable::Invalid)?;
         let session = azure.session(&account.id, identity).map_err(Unusable::Cloud)?;
         let hub = &root.spec.iot_hub;
         let collection = [
@@ -349,7 +350,7 @@ impl IotHub {
         call: &RestCall<'_>,
         description: wire::Description,
     ) -> Result<HubCertificate, CloudError> {
-        let unreadable = || CloudError::from(call.failed(What::Unreadable));
+        let unreadable = || CloudError::from(call.failed(Fault::Unreadable));
         let properties = &description.properties;
         Ok(HubCertificate {
             // The operator's own path, not the answer's: samples of the service name other resource types in `id`.

@@ -39,7 +39,7 @@ use crate::engine::error::CloudError;
 use crate::engine::{Facts, Freshness, Goal, Next, Output, Provider, Renewal, Unusable, Work};
 use crate::http::{Answer, Body, Limit, Method};
 use crate::pki::{self, Certificate, Identity, pkcs12};
-use crate::source::account::{Account, Cloud};
+use crate::source::account::Account;
 use crate::source::target::Target;
 use crate::source::{Fetched, Reference, material};
 
@@ -130,7 +130,7 @@ impl Provider for KeyVault {
         root: &KeyVaultCertificate,
         clock: &Clock,
     ) -> Result<Self, Unusable> {
-        let Cloud::Azure(identity) = &account.cloud;
+        let identity = account.azure().map_err(Unusable::Invalid)?;
         let session = azure.session(&account.id, identity).map_err(Unusable::Cloud)?;
         let vault_name = root.spec.vault_name.clone();
         Ok(Self {
@@ -423,7 +423,7 @@ async fn file(
         let key = identity.key().to_pem().ok_or_else(unmade)?;
         return Ok((Zeroizing::new(format!("{}{}", *key, identity.to_pem())), None));
     }
-    let password = super::random::password().ok_or_else(unmade)?;
+    let password = crate::providers::random::password().ok_or_else(unmade)?;
     let secret = password.clone();
     let made =
         tokio::task::spawn_blocking(move || pkcs12::build(&identity, &secret, pkcs12::Encryption::TripleDes));

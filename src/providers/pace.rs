@@ -25,34 +25,30 @@ pub(super) struct Pace {
     writes: Bucket,
     deletes: Bucket,
     reading: Semaphore,
-    /// Until then the service wants to be left alone.
-    paused: Mutex<Option<Instant>>,
 }
 
+/// Until when a host wants to be left alone.
+#[derive(Default)]
+pub(super) struct Pause(Mutex<Option<Instant>>);
+
 impl Pace {
-    /// Resource Manager's. Source: Azure Resource Manager throttling, limits of subscriptions since 2024: bucket and
-    /// refill per second of reads 250 and 25, of writes and of deletes 200 and 10.
-    pub(super) fn resource_manager() -> Self {
-        Self::new(Bucket::new(250.0, 25.0), Bucket::new(200.0, 10.0), Bucket::new(200.0, 10.0))
-    }
-
-    /// One vault's. Source: Azure Key Vault service limits: in 10 s some 4,000 transactions, and 20 that make a key in
-    /// software, which every created certificate does.
-    pub(super) fn key_vault() -> Self {
-        Self::new(Bucket::new(4000.0, 400.0), Bucket::new(20.0, 2.0), Bucket::new(20.0, 2.0))
-    }
-
-    fn new(reads: Bucket, writes: Bucket, deletes: Bucket) -> Self {
-        Self { reads, writes, deletes, reading: Semaphore::new(READS), paused: Mutex::default() }
+    /// A pace with these limits, each a bucket's size and its refill per second.
+    pub(super) fn new(reads: (f64, f64), writes: (f64, f64), deletes: (f64, f64)) -> Self {
+        let [reads, writes, deletes] = [reads, writes, deletes].map(|(size, rate)| Bucket::new(size, rate));
+        Self { reads, writes, deletes, reading: Semaphore::new(READS) }
     }
 
     /// Waits for a call's turn, or tells how long it would have to wait.
-    pub(super) async fn admit(&self, method: Method) -> Result<Option<SemaphorePermit<'_>>, Duration> {
+    pub(super) async fn admit(
+        &self,
+        method: Method,
+        pause: &Pause,
+    ) -> Result<Option<SemaphorePermit<'_>>, Duration> {
         let reading = match method {
             Method::Get => self.reading.acquire().await.ok(), // never closed
             Method::Put | Method::Post | Method::Patch | Method::Delete => None,
         };
-        let pause = self.pause();
+        let pause = pause.left();
         if pause > NEARLY {
             return Err(pause);
         }
@@ -66,17 +62,19 @@ impl Pace {
         sleep(turn).await;
         Ok(reading)
     }
+}
 
-    /// The service asked to be left alone for so long.
+impl Pause {
+    /// The host asked to be left alone for so long.
     pub(super) fn leave_alone(&self, time: Duration) {
         let until = Instant::now() + time;
-        let mut paused = lock(&self.paused);
+        let mut paused = lock(&self.0);
         *paused = Some(paused.map_or(until, |before| before.max(until)));
     }
 
-    /// What is left of the pause.
-    fn pause(&self) -> Duration {
-        lock(&self.paused).map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+    /// What is left of it.
+    pub(super) fn left(&self) -> Duration {
+        lock(&self.0).map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
     }
 }
 
@@ -136,9 +134,13 @@ mod tests {
 
     use super::*;
 
+    fn pace() -> Pace {
+        Pace::new((250.0, 25.0), (200.0, 10.0), (200.0, 10.0))
+    }
+
     async fn writes(pace: &Pace, count: usize) -> Duration {
-        let begin = Instant::now();
-        for admitted in join_all((0..count).map(|_| pace.admit(Method::Put))).await {
+        let (begin, none) = (Instant::now(), Pause::default());
+        for admitted in join_all((0..count).map(|_| pace.admit(Method::Put, &none))).await {
             assert!(admitted.is_ok());
         }
         begin.elapsed()
@@ -146,25 +148,27 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_goes_through_and_the_rest_at_the_rate() {
-        let pace = Pace::resource_manager();
+        let pace = pace();
         assert_eq!(writes(&pace, 190).await, Duration::ZERO);
         let seconds = writes(&pace, 95).await.as_secs_f64();
         assert!((9.9..10.2).contains(&seconds), "{seconds}");
-        let told = join_all((0..300).map(|_| pace.admit(Method::Put))).await;
+        let none = Pause::default();
+        let told = join_all((0..300).map(|_| pace.admit(Method::Put, &none))).await;
         let refused = told.iter().filter(|it| it.is_err()).count();
         assert!((100..120).contains(&refused), "{refused} who would wait too long");
-        assert!(pace.admit(Method::Get).await.is_ok(), "reads have their own bucket");
+        assert!(pace.admit(Method::Get, &none).await.is_ok(), "reads have their own bucket");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_holds_for_all_calls() {
-        let pace = Pace::resource_manager();
-        pace.leave_alone(Duration::from_secs(60));
-        pace.leave_alone(Duration::from_secs(5));
-        assert_eq!(pace.admit(Method::Get).await.err(), Some(Duration::from_secs(60)));
+        let pace = pace();
+        let pause = Pause::default();
+        pause.leave_alone(Duration::from_secs(60));
+        pause.leave_alone(Duration::from_secs(5));
+        assert_eq!(pace.admit(Method::Get, &pause).await.err(), Some(Duration::from_secs(60)));
         tokio::time::advance(Duration::from_millis(59_500)).await;
         let begin = Instant::now();
-        assert!(pace.admit(Method::Delete).await.is_ok());
+        assert!(pace.admit(Method::Delete, &pause).await.is_ok());
         assert_eq!(begin.elapsed(), Duration::from_millis(500));
     }
 

@@ -1,0 +1,66 @@
+//! The HTTP clients that accounts call their clouds with.
+
+use std::sync::OnceLock;
+
+use crate::api::reason::Reason;
+use crate::engine::error::CloudError;
+use crate::http::{BadEndpoint, Http, Trust, TrustError};
+
+/// The clients of one kind of cloud.
+#[derive(Default)]
+pub(super) struct Clients {
+    /// The client for the clouds themselves, made when it is first needed: reading CA certificates may fail.
+    clouds: OnceLock<Http>,
+    /// The one client for everything, in a simulation.
+    only: Option<Http>,
+}
+
+impl Clients {
+    /// All over this client.
+    pub(super) fn over(http: Http) -> Self {
+        Self { only: Some(http), ..Self::default() }
+    }
+
+    /// For the clouds' own endpoints.
+    pub(super) fn clouds(&self) -> Result<Http, CloudError> {
+        if let Some(http) = self.only.as_ref().or_else(|| self.clouds.get()) {
+            return Ok(http.clone());
+        }
+        let http = Http::new(&Trust::clouds()).map_err(untrusted)?;
+        Ok(self.clouds.get_or_init(|| http).clone())
+    }
+
+    /// For an administrator's own endpoints, whose certificates may chain to these CA certificates too.
+    pub(super) fn administrator(&self, ca_bundle: Option<&str>) -> Result<Http, CloudError> {
+        if let Some(only) = &self.only {
+            return Ok(only.clone());
+        }
+        let trust = Trust::administrator(ca_bundle).map_err(untrusted)?;
+        Http::new(&trust).map_err(untrusted)
+    }
+}
+
+/// The error for a CA bundle that is none.
+pub(super) fn untrusted(error: TrustError) -> CloudError {
+    CloudError::new(
+        Reason::EndpointMisconfigured,
+        match error {
+            TrustError::Bundle => {
+                "The account's caBundle cannot be used: it must be PEM with 1 to 300 CA certificates. Correct it \
+                 in the ClusterCloudAccount."
+            }
+            TrustError::NoRoots => {
+                "The operator found no CA certificates to trust. Mount a bundle into its pod and name it in \
+                 SSL_CERT_FILE."
+            }
+        },
+    )
+}
+
+/// The error for an endpoint of an account that is none.
+pub(super) fn misconfigured(which: &str, why: BadEndpoint) -> CloudError {
+    CloudError::new(
+        Reason::EndpointMisconfigured,
+        format!("The account's {which} {why}. Correct it in the ClusterCloudAccount."),
+    )
+}
