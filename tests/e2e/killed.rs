@@ -227,7 +227,7 @@ async fn killed_after_any_call_to_an_instance_it_leaves_one_certificate_and_neve
     let mut killed = 0;
     // A clean run makes so many calls: the reads, and the writes between them. Two rotations: the old one goes at once,
     // or stays for an hour.
-    for (work, calls) in [("create", 7), ("rotate", 12), ("keep", 10), ("delete", 3)] {
+    for (work, calls) in [("create", 10), ("rotate", 19), ("keep", 14), ("delete", 3)] {
         for call in 0..calls {
             let name = format!("{work}-{call}");
             let mut operator = stage.operator(&alone).await?;
