@@ -95,11 +95,7 @@ fn no_orphan(
             Some(policy) => policy == "Retain",
             None => says("adoptionPolicy") == Some("Always"), // what was adopted is retained
         };
-        ensure!(
-            stays,
-            "I1: {id} stands, made by {}, and its resource is gone",
-            write.operation
-        );
+        ensure!(stays, "I1: {id} stands, made by {}, and its resource is gone", write.operation);
     }
     Ok(())
 }
