@@ -135,11 +135,11 @@ fn has_key(wanted: Option<&KeyProperties>, certificate: &Certificate) -> bool {
     let (Some(wanted), Some(shape)) = (wanted, certificate.key_shape()) else { return true };
     match shape {
         KeyShape::Rsa { bits } => {
-            let kind = !matches!(wanted.key_type, Some(KeyType::EC | KeyType::EcHsm));
+            let kind = !wanted.key_type.is_some_and(KeyType::is_elliptic);
             kind && wanted.key_size.is_none_or(|it| usize::try_from(it) == Ok(bits))
         }
         KeyShape::Elliptic { curve } => {
-            let kind = !matches!(wanted.key_type, Some(KeyType::RSA | KeyType::RsaHsm));
+            let kind = wanted.key_type.is_none_or(KeyType::is_elliptic);
             let name = |it| match it {
                 Curve::P256 => "P-256",
                 Curve::P256K => "P-256K",

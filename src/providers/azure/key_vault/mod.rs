@@ -9,6 +9,7 @@ mod error;
 mod next;
 mod observed;
 mod policy;
+mod question;
 mod step;
 mod wire;
 mod wish;
@@ -242,7 +243,7 @@ fn question(desired: &Desired, observed: &Observed) -> Option<Output> {
     let Some(Signer::CertManager(question)) = &issuance.signer else { return None };
     let Operation::InProgress { request: Some(request), .. } = &observed.operation else { return None };
     (!question.stands(request, observed.held.asks_anew))
-        .then(|| Output::CertificateRequest { name: question.name.clone(), spec: question.question(request) })
+        .then(|| Output::CertificateRequest { name: question.name.clone(), spec: question.spec(request) })
 }
 
 /// The Secret that is to be written, unless it holds what it should.
