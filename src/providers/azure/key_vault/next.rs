@@ -1,29 +1,25 @@
 //! What the vault needs next. Pure: the tables in `tests` list the rows.
 
+mod at_work;
+
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::compare::{Repair, asks_as_wanted, repair};
+use super::compare::{Repair, repair};
 use super::observed::{
     ADOPTED, Bundle, CHAIN, HandedOut, Held, MANAGED_BY, OWNER, Observed, Operation, State, WISH,
 };
-use super::step::{Create, Import, Merge, Signed, Step, ToIssue};
+use super::step::{Create, Import, Step};
 use super::wire::Tags;
-use super::wish::{self, Desired, Issuance, Signer, Wish};
+use super::wish::{Desired, Wish};
 use crate::api::FIELD_MANAGER;
 use crate::api::certificate::{AdoptionPolicy, Origin};
-use crate::api::key_vault::{OnSoftDeleted, OnStuckOperation};
-use crate::api::reason::{Invalid, Reason};
+use crate::api::key_vault::OnSoftDeleted;
+use crate::api::reason::Reason;
 use crate::engine::{Goal, Next};
 use crate::pki::Certificate;
 
-/// How long the vault may take to sign by itself; seen were 5 to 10 seconds.
-const SELF_SIGNING: SignedDuration = SignedDuration::from_mins(15);
-/// How long a public issuer may take: it may want to see papers.
-const ISSUING: SignedDuration = SignedDuration::from_hours(3 * 24);
-/// How often somebody else's signature is looked for; cert-manager's is noticed at once.
-const SIGNATURE: Duration = Duration::from_secs(60);
 /// A certificate is not renewed so soon: issuers date them back by some minutes.
 const FRESH: SignedDuration = SignedDuration::from_hours(1);
 /// How often a deletion that does not show yet is looked for.
@@ -168,7 +164,7 @@ fn may_adopt(want: &Desired, it: &Bundle, held: &Held) -> bool {
 /// Our own certificate.
 fn keep(want: &Desired, it: &Bundle, observed: &Observed) -> Next<Step> {
     if let Operation::InProgress { .. } = &observed.operation {
-        return at_work(want, it, observed);
+        return at_work::next(want, it, observed);
     }
     let Some(certificate) = &it.certificate else {
         return failed(want, observed, false)
@@ -268,99 +264,6 @@ fn failed(want: &Desired, observed: &Observed, serves: bool) -> Option<Next<Step
          then ask for another try with the annotation certferry.dev/sync-requested"
     );
     Some(Next::Wait { reason: Reason::IssuanceFailed, message, wait: SLOWLY, serves })
-}
-
-/// The vault is at work on something of ours.
-fn at_work(want: &Desired, it: &Bundle, observed: &Observed) -> Next<Step> {
-    let Operation::InProgress { id, request, wait } = &observed.operation else { return Next::Done };
-    let as_wanted = |certificate| !matches!(repair(want, it, certificate), Some(Repair::NewVersion(_)));
-    let serves = it.certificate.as_ref().is_some_and(as_wanted);
-    let dropped = || Next::Step(Step::DropOperation { id: id.clone() });
-    let Wish::Policy(issuance) = &want.wish else {
-        // It was begun for another wish; a merge may never come.
-        return match request {
-            Some(_) => dropped(),
-            None => waiting(*wait, serves),
-        };
-    };
-    let for_another = observed.held.written.as_ref().is_some_and(|it| *it != want.hash);
-    match &issuance.signer {
-        Some(_) if for_another => dropped(),
-        Some(signer) => {
-            let Some(request) = request else { return waiting(*wait, serves) };
-            // Whoever may write the vault could have had something else asked for.
-            if !asks_as_wanted(issuance, request) {
-                return dropped();
-            }
-            sign(want, it, issuance, signer, request, observed, serves)
-        }
-        None if is_stuck(issuance, id, observed) => match observed.held.on_stuck {
-            OnStuckOperation::Cancel => dropped(),
-            OnStuckOperation::Report => Next::Wait {
-                reason: Reason::OperationStuck,
-                message: "the vault does not get done with issuing: look at the operation there, or set \
-                          `spec.onStuckOperation` to 'Cancel' to begin anew"
-                    .to_owned(),
-                wait: SLOWLY,
-                serves,
-            },
-        },
-        None => waiting(*wait, serves),
-    }
-}
-
-fn waiting(wait: Duration, serves: bool) -> Next<Step> {
-    let message = "the vault is issuing the certificate".to_owned();
-    Next::Wait { reason: Reason::OperationInProgress, message, wait, serves }
-}
-
-fn is_stuck(issuance: &Issuance, id: &str, observed: &Observed) -> bool {
-    let by_itself = issuance.policy.issuer_name().is_some_and(|it| it.eq_ignore_ascii_case("Self"));
-    let limit = if by_itself { SELF_SIGNING } else { ISSUING };
-    observed.held.begun(id).is_some_and(|since| observed.now.duration_since(since) > limit)
-}
-
-/// The vault's request waits for a signature.
-fn sign(
-    want: &Desired,
-    it: &Bundle,
-    issuance: &Issuance,
-    signer: &Signer,
-    request: &crate::pki::SigningRequest,
-    observed: &Observed,
-    renews: bool,
-) -> Next<Step> {
-    let merge = |signed| {
-        let tags = of_new_version(want, it.tags.clone(), &observed.held);
-        let hash = want.hash.clone();
-        Next::Step(Step::Merge(Box::new(Merge { signed, enabled: want.enabled, tags, hash, renews })))
-    };
-    let awaiting = |message: &str| Next::Wait {
-        reason: Reason::AwaitingSignature,
-        message: message.to_owned(),
-        wait: SIGNATURE,
-        serves: renews,
-    };
-    match signer {
-        Signer::Ca(ca) => merge(Signed::ByCa(Box::new(ToIssue {
-            request: request.clone(),
-            ca: ca.clone(),
-            life: wish::life(&issuance.written),
-        }))),
-        Signer::External => awaiting(
-            "have the request in `status.signingRequest` signed, and merge the certificate in the vault",
-        ),
-        Signer::CertManager(question) if !question.stands(request, observed.held.asks_anew) => {
-            awaiting("cert-manager is asked to sign the vault's request")
-        }
-        Signer::CertManager(question) => match &question.signed {
-            Some(Ok(chain)) => merge(Signed::Chain(chain.clone())),
-            Some(Err(Invalid { reason, message })) => {
-                Next::Wait { reason: *reason, message: message.clone(), wait: SLOWLY, serves: renews }
-            }
-            None => awaiting("cert-manager is asked to sign the vault's request"),
-        },
-    }
 }
 
 /// Only what has our tag is deleted.

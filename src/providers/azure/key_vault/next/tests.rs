@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use super::super::observed::WISH;
 use super::super::policy::Policy;
 use super::*;
-use crate::api::key_vault::KeyVaultCertificate;
+use crate::api::key_vault::{KeyVaultCertificate, OnStuckOperation};
 use crate::engine::Step as _;
-use crate::source::Fetched;
+use crate::source::{Fetched, Reference};
 
 const UID: &str = "uid-1";
 /// Ten minutes after the certificate of `tests/data/pki/p-256.pem` began to be valid is long before this.
@@ -27,14 +27,17 @@ fn root(members: Value) -> KeyVaultCertificate {
         },
     });
     for (member, value) in members.as_object().into_iter().flatten() {
-        manifest["spec"][member] = value.clone();
+        manifest["spec"][member] = value.clone(); // of an optional member, `null` is none
     }
     serde_json::from_value(manifest).unwrap()
 }
 
 fn desired(members: Value) -> Desired {
-    let now = now();
-    wish::desired(&root(members), &Fetched::default(), now).unwrap_or_else(|why| panic!("{why}"))
+    let mut found = Fetched::default();
+    let pair = |file| std::fs::read(format!("{}/tests/data/pki/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let entries = [("tls.crt", pair("p-256.pem")), ("tls.key", pair("p-256.pkcs8.pem"))];
+    found.insert(Reference::secret("web"), entries.map(|(key, it)| (key.to_owned(), it)).into_iter().collect());
+    wish::desired(&root(members), &found, now()).unwrap_or_else(|why| panic!("{why}"))
 }
 
 fn wanted() -> Desired {
@@ -233,6 +236,30 @@ fn work_of_the_vault_is_waited_for_and_a_failure_told_once() {
         (bundle(&wanted(), Some(UID)), at_work("op"), records(|_| {}), "Wait OperationInProgress, serves"),
     ] {
         assert_eq!(present(wanted(), &seen(there(it), operation, held)), expected);
+    }
+}
+
+#[test]
+fn a_request_that_cannot_be_read_is_not_waited_for_without_end() {
+    let import = || desired(json!({ "policy": null, "import": { "secretRef": { "name": "web" } } }));
+    let signed = || desired(json!({
+        "policy": { "x509Properties": { "subject": "CN=web" }, "issuer": { "name": "Unknown" } },
+        "signedBy": { "external": {} },
+    }));
+    let since = |minutes| {
+        let begun = now() - SignedDuration::from_mins(minutes);
+        Held { operation: Some(("op".into(), begun)), ..held() }
+    };
+    let cancels = Held { on_stuck: OnStuckOperation::Cancel, ..since(16) };
+    for want in [import as fn() -> Desired, signed] {
+        for (held, expected) in [
+            (since(1), "Wait OperationInProgress"),
+            (since(16), "Wait OperationStuck"),
+            (cancels.clone(), "DropOperation"),
+        ] {
+            let ghost = Bundle { certificate: None, ..bundle(&want(), Some(UID)) };
+            assert_eq!(present(want(), &seen(there(ghost), at_work("op"), held)), expected);
+        }
     }
 }
 
