@@ -97,6 +97,30 @@ async fn the_vaults_request_is_signed_by_a_ca_and_merged() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refused_merge_is_tried_again_once_the_ca_is_another() -> Result<()> {
+    let world = World::of_vaults("merge-refused").await?;
+    let refusal = json!({
+        "operation": "keyVaultCertificates.merge", "times": null,
+        "action": { "answer": { "status": 400, "json": { "error": { "code": "BadParameter", "message": "no" } } } },
+    });
+    world.emulator.control_post("faults", &refusal).await?;
+    world.tls_secret("factory-ca", &ca("Factory root")?).await?;
+    let signed_by = json!({ "caSecretRef": { "name": "factory-ca" } });
+    world
+        .apply(&world.in_vault("web", json!({ "policy": policy("Unknown"), "signedBy": signed_by })))
+        .await?;
+    world.says("web", "IssuanceFailed", "BadParameter").await?;
+    world.emulator.control(Method::DELETE, "faults", None).await?;
+    world.quiet("web").await?;
+    ensure!(world.count("keyVaultCertificates.merge").await? == 1, "what was refused is repeated");
+    world.tls_secret("factory-ca", &ca("Factory root 2")?).await?;
+    world.ready("web").await?;
+    ensure!(world.count("keyVaultCertificates.merge").await? == 2);
+    ensure!(world.count("keyVaultCertificates.create").await? == 1, "created more than once");
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_offline_signature_is_waited_for_with_the_request_in_the_status() -> Result<()> {
     let world = World::of_vaults("external").await?;
     let members = json!({ "policy": policy("Unknown"), "signedBy": { "external": {} } });

@@ -40,9 +40,9 @@ impl Question {
         let data = found.data(&Reference::certificate_request(&name));
         let value = |key| data.and_then(|it| it.value(key));
         let failed = |message| Err(Invalid::new(Reason::IssuanceFailed, message));
-        let refused = value("refused").is_some().then(|| {
-            failed(format!("cert-manager refused CertificateRequest `{name}`: see its conditions"))
-        });
+        let refused = value("refused")
+            .is_some()
+            .then(|| failed(format!("cert-manager refused CertificateRequest `{name}`: see its conditions")));
         let signed = value("certificate").map(|it| {
             pki::certificates(it)
                 .or_else(|why| failed(format!("CertificateRequest `{name}`, its certificate: {why}")))
@@ -115,8 +115,10 @@ fn usages(policy: &Written) -> Vec<String> {
         _ => None,
     };
     // An elliptic key signs and agrees; nothing is enciphered to it.
-    let elliptic = policy.key_properties.as_ref().and_then(|it| it.key_type).is_some_and(KeyType::is_elliptic);
-    let usual = if elliptic { &["digital signature"][..] } else { &["digital signature", "key encipherment"] };
+    let elliptic =
+        policy.key_properties.as_ref().and_then(|it| it.key_type).is_some_and(KeyType::is_elliptic);
+    let usual =
+        if elliptic { &["digital signature"][..] } else { &["digital signature", "key encipherment"] };
     let keys = x509.key_usage.as_ref().map_or_else(|| usual.to_vec(), |it| it.iter().map(usage).collect());
     let purposes = x509
         .ekus
@@ -134,15 +136,19 @@ mod tests {
     #[test]
     fn the_usages_are_those_of_the_policy_or_what_the_key_can_do() {
         let policy = |key: Value, x509: Value| -> Written {
-            let policy = json!({ "keyProperties": key, "x509Properties": x509, "issuer": { "name": "Unknown" } });
+            let policy =
+                json!({ "keyProperties": key, "x509Properties": x509, "issuer": { "name": "Unknown" } });
             serde_json::from_value(policy).unwrap()
         };
         let plain = || json!({ "subject": "CN=web" });
-        let written =
-            json!({ "subject": "CN=web", "keyUsage": ["keyAgreement", "cRLSign"], "ekus": ["1.3.6.1.5.5.7.3.2"] });
+        let written = json!({ "subject": "CN=web", "keyUsage": ["keyAgreement", "cRLSign"], "ekus": ["1.3.6.1.5.5.7.3.2"] });
         for (key, x509, expected) in [
             (json!({}), plain(), "digital signature, key encipherment, server auth, client auth"),
-            (json!({ "keyType": "RSA-HSM" }), plain(), "digital signature, key encipherment, server auth, client auth"),
+            (
+                json!({ "keyType": "RSA-HSM" }),
+                plain(),
+                "digital signature, key encipherment, server auth, client auth",
+            ),
             (json!({ "keyType": "EC" }), plain(), "digital signature, server auth, client auth"),
             (json!({ "keyType": "EC-HSM" }), plain(), "digital signature, server auth, client auth"),
             (json!({ "keyType": "EC" }), written, "key agreement, crl sign, client auth"),

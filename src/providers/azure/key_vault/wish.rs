@@ -176,7 +176,7 @@ fn issuance(
     let by = spec.renewal.as_ref().map(|it| it.by).unwrap_or_default();
     // Lifetime actions make no version.
     let made_for = Policy { lifetime_actions: None, ..policy.clone() };
-    let hash = hash(&serde_json::to_vec(&made_for).unwrap_or_default()); // plain values: it cannot fail
+    let hash = hash(&[&serde_json::to_vec(&made_for).unwrap_or_default()]); // plain values: it cannot fail
     let signer = spec.signed_by.as_ref().map(|it| signer(root, written, it, found, now)).transpose()?;
     let renew_before = match by {
         RenewedBy::Operator => Some(spec.common.renew_before()?),
@@ -224,10 +224,11 @@ fn imported(import: &Import, found: &Fetched, now: Timestamp) -> Result<(Wish, S
     let content_type = import.content_type.unwrap_or_default();
     let policy =
         Policy::imported(content_type, import.exportable.unwrap_or(true), identity.leaf().key_shape());
-    let issuers: Vec<u8> = identity.issuers().iter().flat_map(|it| it.der().to_vec()).collect();
+    let issuers: Vec<_> = identity.issuers().iter().map(pki::Certificate::der).collect();
     let chain_hash = hash(&issuers);
     let made_for = serde_json::to_vec(&policy).unwrap_or_default(); // plain values: it cannot fail
-    let all = [identity.leaf().der(), &issuers, &made_for].concat();
+    let all: Vec<_> =
+        [identity.leaf().der()].into_iter().chain(issuers).chain([made_for.as_slice()]).collect();
     let hash = hash(&all);
     Ok((Wish::Import(Box::new(Imported { identity, content_type, policy, chain_hash })), hash))
 }
@@ -249,10 +250,11 @@ fn exported(name: &str, found: &Fetched) -> Option<Identity> {
     Identity::assemble(key, certificates).filter(|it| *it.leaf() == first)
 }
 
-/// SHA-256, in half its digits: it tells wishes apart, and guards nothing.
-fn hash(bytes: &[u8]) -> String {
-    let digest = digest::digest(&digest::SHA256, bytes);
-    digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+/// SHA-256 over all parts, in half its digits: it tells wishes apart, and guards nothing.
+pub fn hash(parts: &[&[u8]]) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    parts.iter().for_each(|part| context.update(part));
+    context.finish().as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A certificate with its key as the vault hands it out.

@@ -12,7 +12,7 @@ use super::{SLOWLY, of_new_version};
 use crate::api::key_vault::OnStuckOperation;
 use crate::api::reason::{Invalid, Reason};
 use crate::engine::Next;
-use crate::pki::SigningRequest;
+use crate::pki::{Certificate, SigningRequest};
 
 /// How long the vault may take to sign by itself; seen were 5 to 10 seconds.
 const SELF_SIGNING: SignedDuration = SignedDuration::from_mins(15);
@@ -45,15 +45,8 @@ pub(super) fn next(want: &Desired, it: &Bundle, observed: &Observed) -> Next<Ste
 }
 
 /// What the vault does by itself is waited for; after its time it is told, or dropped and begun anew.
-fn lasting(
-    limit: SignedDuration,
-    id: &str,
-    wait: Duration,
-    serves: bool,
-    observed: &Observed,
-) -> Next<Step> {
-    let is_stuck =
-        observed.held.begun(id).is_some_and(|since| observed.now.duration_since(since) > limit);
+fn lasting(limit: SignedDuration, id: &str, wait: Duration, serves: bool, observed: &Observed) -> Next<Step> {
+    let is_stuck = observed.held.begun(id).is_some_and(|since| observed.now.duration_since(since) > limit);
     match observed.held.on_stuck {
         _ if !is_stuck => Next::Wait {
             reason: Reason::OperationInProgress,
@@ -87,9 +80,12 @@ fn sign(
     observed: &Observed,
     renews: bool,
 ) -> Next<Step> {
-    let merge = |signed| {
+    let merge = |chain: &[Certificate], signed| {
         let tags = of_new_version(want, it.tags.clone(), &observed.held);
-        let hash = want.hash.clone();
+        // A refusal is of this request and these certificates: others are tried at once.
+        let ders = chain.iter().map(Certificate::der);
+        let hash =
+            wish::hash(&[want.hash.as_bytes(), request.der()].into_iter().chain(ders).collect::<Vec<_>>());
         Next::Step(Step::Merge(Box::new(Merge { signed, enabled: want.enabled, tags, hash, renews })))
     };
     let awaiting = |message: &str| Next::Wait {
@@ -99,11 +95,10 @@ fn sign(
         serves: renews,
     };
     match signer {
-        Signer::Ca(ca) => merge(Signed::ByCa(Box::new(ToIssue {
-            request: request.clone(),
-            ca: ca.clone(),
-            life: wish::life(&issuance.written),
-        }))),
+        Signer::Ca(ca) => {
+            let (request, life) = (request.clone(), wish::life(&issuance.written));
+            merge(ca.certificates(), Signed::ByCa(Box::new(ToIssue { request, ca: ca.clone(), life })))
+        }
         Signer::External => awaiting(
             "have the request in `status.signingRequest` signed, and merge the certificate in the vault",
         ),
@@ -111,7 +106,7 @@ fn sign(
             awaiting("cert-manager is asked to sign the vault's request")
         }
         Signer::CertManager(question) => match &question.signed {
-            Some(Ok(chain)) => merge(Signed::Chain(chain.clone())),
+            Some(Ok(chain)) => merge(chain, Signed::Chain(chain.clone())),
             Some(Err(Invalid { reason, message })) => {
                 Next::Wait { reason: *reason, message: message.clone(), wait: SLOWLY, serves: renews }
             }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::observed::WISH;
 use super::super::policy::Policy;
+use super::super::wish;
 use super::*;
 use crate::api::key_vault::{KeyVaultCertificate, OnStuckOperation};
 use crate::engine::Step as _;
@@ -36,7 +37,10 @@ fn desired(members: Value) -> Desired {
     let mut found = Fetched::default();
     let pair = |file| std::fs::read(format!("{}/tests/data/pki/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let entries = [("tls.crt", pair("p-256.pem")), ("tls.key", pair("p-256.pkcs8.pem"))];
-    found.insert(Reference::secret("web"), entries.map(|(key, it)| (key.to_owned(), it)).into_iter().collect());
+    found.insert(
+        Reference::secret("web"),
+        entries.map(|(key, it)| (key.to_owned(), it)).into_iter().collect(),
+    );
     wish::desired(&root(members), &found, now()).unwrap_or_else(|why| panic!("{why}"))
 }
 
@@ -242,10 +246,12 @@ fn work_of_the_vault_is_waited_for_and_a_failure_told_once() {
 #[test]
 fn a_request_that_cannot_be_read_is_not_waited_for_without_end() {
     let import = || desired(json!({ "policy": null, "import": { "secretRef": { "name": "web" } } }));
-    let signed = || desired(json!({
-        "policy": { "x509Properties": { "subject": "CN=web" }, "issuer": { "name": "Unknown" } },
-        "signedBy": { "external": {} },
-    }));
+    let signed = || {
+        desired(json!({
+            "policy": { "x509Properties": { "subject": "CN=web" }, "issuer": { "name": "Unknown" } },
+            "signedBy": { "external": {} },
+        }))
+    };
     let since = |minutes| {
         let begun = now() - SignedDuration::from_mins(minutes);
         Held { operation: Some(("op".into(), begun)), ..held() }
