@@ -304,7 +304,9 @@ fn settled(facts: &Facts, around: &Circumstances) -> Verdict {
             (Reason::CertificateNotYetValid, ConditionStatus::False, message)
         }
         _ if facts.disabled => {
-            let message = "the certificate is in place, and disabled there: nobody can use it".to_owned();
+            let message =
+                "the certificate is in place, and nobody can use it: enable it, in the spec or in the service"
+                    .to_owned();
             (Reason::Disabled, ConditionStatus::False, message)
         }
         it => usable(facts, it.as_ref(), around),
