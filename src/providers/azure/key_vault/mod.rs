@@ -24,7 +24,7 @@ use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use self::error::{Operation as Asked, classify};
+use self::error::{Operation as Asked, classify, unread};
 use self::next::{needs_operation, needs_secret};
 use self::observed::{Bundle, HandedOut, Held, Observed, Operation, State};
 use self::step::{Create, Import, Merge, Signed, Step, ToIssue};
@@ -261,11 +261,12 @@ impl KeyVault {
     /// The certificate under the name: the latest version, the one before where the latest is only being made, or the
     /// deleted one that keeps the name.
     async fn state(&self, root: &KeyVaultCertificate) -> Result<State, CloudError> {
-        let Some(latest) = self.bundle(&["certificates", &self.name]).await? else {
+        let before = root.status().and_then(|it| it.remote.as_ref());
+        let Some(latest) = self.bundle(&["certificates", &self.name], before.is_some()).await? else {
             let deleted = self.found(&["deletedcertificates", &self.name]).await?;
             return Ok(deleted.map_or(State::Missing, |it| State::Deleted(Box::new(parse(&it)))));
         };
-        let before = root.status().and_then(|it| it.remote.as_ref()).and_then(|it| it.version.as_deref());
+        let before = before.and_then(|it| it.version.as_deref());
         if let (None, Some(version)) = (&latest.certificate, before)
             && version != latest.version
             && let Some(it) = self.found(&["certificates", &self.name, version]).await?
@@ -277,7 +278,7 @@ impl KeyVault {
 
     /// The certificate, or that there is none: a 404 counts only if it says so, or if the vault lists its certificates
     /// and this is not among them.
-    async fn bundle(&self, path: &[&str]) -> Result<Option<Bundle>, CloudError> {
+    async fn bundle(&self, path: &[&str], was_seen: bool) -> Result<Option<Bundle>, CloudError> {
         match self.read::<wire::Bundle>(path, "certificates/get").await {
             Ok(it) => Ok(Some(parse(&it))),
             Err(failure) if failure.has_code("CertificateNotFound") => Ok(None),
@@ -292,7 +293,7 @@ impl KeyVault {
                     "the vault does not find the certificate by its name, and may list it; it is read again";
                 Err(CloudError::new(Reason::CloudUnavailable, message))
             }
-            Err(failure) => Err(failure.into()),
+            Err(failure) => Err(unread(&failure, was_seen)),
         }
     }
 
