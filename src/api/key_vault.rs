@@ -277,10 +277,10 @@ pub enum OnStuckOperation {
     Cancel,
 }
 
-/// A vault takes 15 tags of 256 characters; five are the operator's.
+/// A vault takes 15 tags of 256 characters; six are the operator's.
 fn tags_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
-        "type": "object", "maxProperties": 10,
+        "type": "object", "maxProperties": 9,
         "additionalProperties": { "type": "string", "maxLength": 256 },
     })
 }

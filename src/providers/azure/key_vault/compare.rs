@@ -4,8 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use super::observed::{Bundle, CHAIN, OWNER};
+use super::observed::Bundle;
 use super::policy::Policy;
+use super::tags::{self, CHAIN, OWNER};
 use super::wish::{Desired, Issuance, Wish};
 use crate::api::key_vault_policy::{Curve, KeyProperties, KeyType, SubjectAlternativeNames, X509Properties};
 use crate::pki::{AlternativeName, Certificate, DistinguishedName, KeyShape, Profile, SigningRequest};
@@ -47,7 +48,7 @@ pub fn repair(want: &Desired, it: &Bundle, certificate: &Certificate) -> Option<
         return Some(Repair::Policy(field));
     }
     let enabled = want.enabled.is_some_and(|wanted| it.enabled != Some(wanted));
-    let tags = want.tags.iter().any(|(key, value)| it.tags.get(key) != Some(value));
+    let tags = tags::differ(want, &it.tags);
     let unmarked = !it.tags.contains_key(OWNER);
     (enabled || tags || unmarked).then_some(Repair::Version)
 }

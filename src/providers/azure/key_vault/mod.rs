@@ -11,6 +11,7 @@ mod observed;
 mod policy;
 mod question;
 mod step;
+mod tags;
 mod wire;
 mod wish;
 

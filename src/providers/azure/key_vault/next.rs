@@ -7,13 +7,11 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use super::compare::{Repair, repair};
-use super::observed::{
-    ADOPTED, Bundle, CHAIN, HandedOut, Held, MANAGED_BY, OWNER, Observed, Operation, State, WISH,
-};
+use super::observed::{Bundle, HandedOut, Held, Observed, Operation, State};
 use super::step::{Create, Import, Step};
+use super::tags::{self, ADOPTED, MOST, WISH};
 use super::wire::Tags;
 use super::wish::{Desired, Wish};
-use crate::api::FIELD_MANAGER;
 use crate::api::certificate::{AdoptionPolicy, Origin};
 use crate::api::key_vault::OnSoftDeleted;
 use crate::api::reason::Reason;
@@ -66,7 +64,7 @@ pub fn origin(it: &Bundle, held: &Held) -> Origin {
 
 /// There is nothing: the first version.
 fn begin(want: &Desired, observed: &Observed) -> Next<Step> {
-    lingering(observed, false).unwrap_or_else(|| make(want, Tags::new(), observed, false))
+    lingering(observed, false).unwrap_or_else(|| make(want, &Tags::new(), observed, false))
 }
 
 /// An earlier request without an answer may still make what we would make again.
@@ -76,10 +74,9 @@ fn lingering(observed: &Observed, serves: bool) -> Option<Next<Step>> {
     Some(Next::Wait { reason: Reason::Creating, message, wait, serves })
 }
 
-fn make(want: &Desired, held: Tags, observed: &Observed, renews: bool) -> Next<Step> {
-    let tags = of_new_version(want, held, &observed.held);
+fn make(want: &Desired, held: &Tags, observed: &Observed, renews: bool) -> Next<Step> {
     let hash = want.hash.clone();
-    Next::Step(match &want.wish {
+    with(tags::of_new_version(want, held, &observed.held), |tags| match &want.wish {
         Wish::Policy(issuance) => {
             let policy = issuance.policy.clone();
             Step::Create(Create { policy, enabled: want.enabled, tags, hash, renews })
@@ -88,27 +85,19 @@ fn make(want: &Desired, held: Tags, observed: &Observed, renews: bool) -> Next<S
     })
 }
 
-/// The tags of a version that is made for this wish.
-fn of_new_version(want: &Desired, held: Tags, ours: &Held) -> Tags {
-    let mut tags = tags(want, held, ours, false);
-    tags.insert(WISH.to_owned(), want.hash.clone());
-    tags
-}
-
-/// The tags that are there, with ours over them.
-fn tags(want: &Desired, held: Tags, ours: &Held, adopts: bool) -> Tags {
-    let mut tags = held;
-    tags.extend(want.tags.clone());
-    tags.insert(MANAGED_BY.to_owned(), FIELD_MANAGER.to_owned());
-    tags.insert(OWNER.to_owned(), ours.uid.clone());
-    if adopts {
-        tags.insert(ADOPTED.to_owned(), "true".to_owned());
+/// A write with these tags, if a vault takes so many.
+fn with(tags: Tags, step: impl FnOnce(Tags) -> Step) -> Next<Step> {
+    if tags.len() <= MOST {
+        return Next::Step(step(tags));
     }
-    match &want.wish {
-        Wish::Import(imported) => tags.insert(CHAIN.to_owned(), imported.chain_hash.clone()),
-        Wish::Policy(_) => tags.remove(CHAIN),
-    };
-    tags
+    Next::Stuck {
+        reason: Reason::SpecInvalid,
+        message: format!(
+            "with the operator's tags and those of others the certificate would have {} tags, and a vault takes {MOST}: \
+             remove some there, or from `spec.tags`",
+            tags.len()
+        ),
+    }
 }
 
 /// The name is kept for a deleted certificate.
@@ -133,8 +122,12 @@ fn adopt(want: &Desired, it: &Bundle, held: &Held) -> Next<Step> {
     // Another took over what was ours; taking it back would go on for ever.
     let taken = held.origin.is_some() && held.adoption != AdoptionPolicy::Always;
     if !taken && may_adopt(want, it, held) {
-        let tags = tags(want, it.tags.clone(), held, true);
-        return Next::Step(Step::Update { version: it.version.clone(), enabled: None, tags, adopts: true });
+        return with(tags::wanted(want, &it.tags, held, true), |tags| Step::Update {
+            version: it.version.clone(),
+            enabled: None,
+            tags,
+            adopts: true,
+        });
     }
     let (which, wanted) = match held.adoption {
         AdoptionPolicy::Never => ("a certificate", "'IfIdentical' or 'Always'"),
@@ -169,7 +162,7 @@ fn keep(want: &Desired, it: &Bundle, observed: &Observed) -> Next<Step> {
     let Some(certificate) = &it.certificate else {
         return failed(want, observed, false)
             .or_else(|| lingering(observed, false))
-            .unwrap_or_else(|| make(want, it.tags.clone(), observed, false));
+            .unwrap_or_else(|| make(want, &it.tags, observed, false));
     };
     match repair(want, it, certificate) {
         Some(Repair::NewVersion(field)) => remake(want, it, field, observed),
@@ -178,15 +171,9 @@ fn keep(want: &Desired, it: &Bundle, observed: &Observed) -> Next<Step> {
             renew(want, it, certificate, observed)
         }
         Some(Repair::Policy(_)) => Next::Step(Step::UpdatePolicy(policy(want))),
-        Some(Repair::Version) => {
-            let tags = tags(want, it.tags.clone(), &observed.held, false);
-            Next::Step(Step::Update {
-                version: it.version.clone(),
-                enabled: want.enabled,
-                tags,
-                adopts: false,
-            })
-        }
+        Some(Repair::Version) => with(tags::wanted(want, &it.tags, &observed.held, false), |tags| {
+            Step::Update { version: it.version.clone(), enabled: want.enabled, tags, adopts: false }
+        }),
         None => renew(want, it, certificate, observed),
     }
 }
@@ -217,7 +204,7 @@ fn remake(want: &Desired, it: &Bundle, field: &str, observed: &Observed) -> Next
     }
     failed(want, observed, false)
         .or_else(|| lingering(observed, false))
-        .unwrap_or_else(|| make(want, it.tags.clone(), observed, false))
+        .unwrap_or_else(|| make(want, &it.tags, observed, false))
 }
 
 /// All is as wanted: is it time for a new one?
@@ -227,7 +214,7 @@ fn renew(want: &Desired, it: &Bundle, certificate: &Certificate, observed: &Obse
     }
     failed(want, observed, true)
         .or_else(|| lingering(observed, true))
-        .unwrap_or_else(|| make(want, it.tags.clone(), observed, true))
+        .unwrap_or_else(|| make(want, &it.tags, observed, true))
 }
 
 /// Whether the operator is to renew it. A certificate that was due when it was made is not made again and again: that

@@ -5,21 +5,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::policy::Policy;
+use super::tags::OWNER;
 use super::wire::Tags;
 use crate::api::certificate::{AdoptionPolicy, Origin};
 use crate::api::key_vault::{OnSoftDeleted, OnStuckOperation};
 use crate::pki::{Certificate, Identity, SigningRequest};
-
-/// The tag that says who made the certificate, for people.
-pub const MANAGED_BY: &str = "managed-by";
-/// The tag with the uid of the resource that owns the certificate.
-pub const OWNER: &str = "certferry-owner";
-/// The tag of a certificate that was there before the resource.
-pub const ADOPTED: &str = "certferry-adopted";
-/// The tag with a hash over the wish that a version was made for.
-pub const WISH: &str = "certferry-wish";
-/// The tag with a hash over the issuers of an imported certificate.
-pub const CHAIN: &str = "certferry-chain";
 
 /// How long a write whose answer was lost may take until it shows: longer than a call may take.
 const LINGERING: SignedDuration = SignedDuration::from_secs(30);

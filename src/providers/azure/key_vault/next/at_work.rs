@@ -7,8 +7,9 @@ use jiff::SignedDuration;
 use super::super::compare::{Repair, asks_as_wanted, repair};
 use super::super::observed::{Bundle, Observed, Operation};
 use super::super::step::{Merge, Signed, Step, ToIssue};
+use super::super::tags;
 use super::super::wish::{self, Desired, Issuance, Signer, Wish};
-use super::{SLOWLY, of_new_version};
+use super::{SLOWLY, with};
 use crate::api::key_vault::OnStuckOperation;
 use crate::api::reason::{Invalid, Reason};
 use crate::engine::Next;
@@ -81,12 +82,13 @@ fn sign(
     renews: bool,
 ) -> Next<Step> {
     let merge = |chain: &[Certificate], signed| {
-        let tags = of_new_version(want, it.tags.clone(), &observed.held);
         // A refusal is of this request and these certificates: others are tried at once.
         let ders = chain.iter().map(Certificate::der);
         let hash =
             wish::hash(&[want.hash.as_bytes(), request.der()].into_iter().chain(ders).collect::<Vec<_>>());
-        Next::Step(Step::Merge(Box::new(Merge { signed, enabled: want.enabled, tags, hash, renews })))
+        with(tags::of_new_version(want, &it.tags, &observed.held), |tags| {
+            Step::Merge(Box::new(Merge { signed, enabled: want.enabled, tags, hash, renews }))
+        })
     };
     let awaiting = |message: &str| Next::Wait {
         reason: Reason::AwaitingSignature,

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::super::observed::WISH;
 use super::super::policy::Policy;
+use super::super::tags::OWNER;
 use super::super::wish;
 use super::*;
 use crate::api::key_vault::{KeyVaultCertificate, OnStuckOperation};
@@ -192,6 +192,41 @@ fn each_difference_has_its_own_repair() {
         it.policy = serde_json::from_value(shown).unwrap();
         assert_eq!(present(wanted(), &seen(there(it), Operation::None, held())), expected, "{change}");
     }
+}
+
+#[test]
+fn a_tag_that_the_user_takes_out_goes_and_those_of_others_stay() {
+    let with = |tags: Value| desired(json!({ "tags": tags }));
+    let mut it = bundle(&wanted(), Some(UID));
+    it.tags.insert("theirs".into(), "x".into());
+    for (wish, expected) in [
+        (json!({ "a": "1", "b": "2" }), "a b theirs"),
+        (json!({ "b": "3", "c": "4" }), "b c theirs"),
+        (json!({ "theirs": "mine" }), "theirs"),
+        (json!({}), ""),
+    ] {
+        let observed = seen(there(it.clone()), Operation::None, held());
+        let Next::Step(Step::Update { tags, .. }) = next(&Goal::Present(with(wish.clone())), &observed)
+        else {
+            panic!("{wish}: no update");
+        };
+        it.tags = tags;
+        let users: Vec<_> =
+            it.tags.keys().filter(|it| !it.starts_with("certferry") && *it != "managed-by").collect();
+        assert_eq!(users.iter().map(|it| it.as_str()).collect::<Vec<_>>().join(" "), expected, "{wish}");
+        assert_eq!(present(with(wish), &seen(there(it.clone()), Operation::None, held())), "Done");
+    }
+}
+
+#[test]
+fn more_tags_than_a_vault_takes_are_told_before_any_call() {
+    let mut it = bundle(&wanted(), Some(UID));
+    it.tags.extend((0..11).map(|number| (format!("theirs-{number}"), String::new())));
+    let ask = |tags: Value| {
+        present(desired(json!({ "tags": tags })), &seen(there(it.clone()), Operation::None, held()))
+    };
+    assert_eq!(ask(json!({ "a": "1" })), "Update");
+    assert_eq!(ask(json!({ "a": "1", "b": "2" })), "Stuck SpecInvalid");
 }
 
 #[test]
