@@ -32,7 +32,7 @@ use self::step::{Create, Import, Merge, Signed, Step, ToIssue};
 use self::wish::{Desired, Export, Signer, Wish};
 use super::{Azure, Failure, Rest, RestCall, Service};
 use crate::api::SYNC_REQUESTED;
-use crate::api::certificate::{CertificateResource, CertificateStatus, DeletionPolicy, Remote};
+use crate::api::certificate::{CertificateResource, CertificateStatus, DeletionPolicy, ManagementPolicy, Remote};
 use crate::api::key_vault::{KeyVaultApiVersion, KeyVaultCertificate};
 use crate::api::key_vault_policy::ContentType;
 use crate::api::reason::{Invalid, Reason};
@@ -230,6 +230,7 @@ fn held(root: &KeyVaultCertificate) -> Held {
         intent: status.intent.as_ref().map(|it| (it.step.clone(), it.start_time)),
         operation: status.operation.as_ref().map(|it| (it.id.clone(), it.start_time)),
         asks_anew: asked.is_some() && asked != status.last_handled_sync_request.as_ref(),
+        observes: spec.common.management_policy == Some(ManagementPolicy::Observe),
         adoption: spec.common.adoption_policy.unwrap_or_default(),
         on_soft_deleted: spec.on_soft_deleted.unwrap_or_default(),
         on_stuck: spec.on_stuck_operation.unwrap_or_default(),

@@ -122,6 +122,8 @@ pub struct Held {
     pub operation: Option<(String, Timestamp)>,
     /// Whether somebody asked for another try.
     pub asks_anew: bool,
+    /// Whether we only look.
+    pub observes: bool,
     /// What to do with a certificate that is not ours.
     pub adoption: AdoptionPolicy,
     /// What to do with a deleted one.

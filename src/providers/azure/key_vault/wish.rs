@@ -14,7 +14,7 @@ use crate::api::key_vault_policy::{ContentType, Policy as Written};
 use crate::api::reason::{Invalid, Reason};
 use crate::api::source::Source;
 use crate::pki::{self, Identity, PrivateKey};
-use crate::source::{Fetched, Reference, material};
+use crate::source::{Fetched, Reference, exported, material};
 
 /// What the resource wants.
 pub struct Desired {
@@ -154,7 +154,7 @@ pub fn desired(root: &KeyVaultCertificate, found: &Fetched, now: Timestamp) -> R
     let export = spec
         .export_to
         .as_ref()
-        .map(|it| Export { secret_name: it.secret_name.clone(), held: exported(&it.secret_name, found) });
+        .map(|it| Export { secret_name: it.secret_name.clone(), held: held_by(&it.secret_name, found) });
     Ok(Desired {
         wish,
         hash,
@@ -241,11 +241,15 @@ fn source(import: &Import) -> Source {
     }
 }
 
-/// What an exported Secret holds; nothing if it is no pair.
-fn exported(name: &str, found: &Fetched) -> Option<Identity> {
+/// What an exported Secret holds; nothing if it is no pair, or not as the operator wrote it.
+fn held_by(name: &str, found: &Fetched) -> Option<Identity> {
     let data = found.data(&Reference::secret(name))?;
+    let written = data.value("tls.crt")?;
+    if data.value(exported::CONTENT)? != exported::content(written).as_bytes() {
+        return None;
+    }
     let key = PrivateKey::parse(data.value("tls.key")?).ok()?;
-    let certificates = pki::certificates(data.value("tls.crt")?).ok()?;
+    let certificates = pki::certificates(written).ok()?;
     let first = certificates.first()?.clone();
     Identity::assemble(key, certificates).filter(|it| *it.leaf() == first)
 }

@@ -57,6 +57,7 @@ fn held() -> Held {
         intent: None,
         operation: None,
         asks_anew: false,
+        observes: false,
         adoption: AdoptionPolicy::IfIdentical,
         on_soft_deleted: OnSoftDeleted::Recover,
         on_stuck: OnStuckOperation::Report,
@@ -335,6 +336,9 @@ fn a_key_that_is_not_given_away_is_told_where_it_is_to_be_exported() {
     let observed = seen(there(bundle(&exports(), Some(UID))), Operation::None, held());
     assert!(needs_secret(&Goal::Present(exports()), &observed));
     assert!(!needs_secret(&Goal::Present(wanted()), &observed), "nobody asked for the key");
+    let watching =
+        seen(there(bundle(&exports(), Some(UID))), Operation::None, Held { observes: true, ..held() });
+    assert!(!needs_secret(&Goal::Present(exports()), &watching), "the key is read, and goes nowhere");
     let closed = Observed { handed_out: Some(HandedOut::NoKey), ..observed };
     assert_eq!(present(exports(), &closed), "Stuck KeyNotExportable");
 }
