@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::observed::Bundle;
 use super::policy::Policy;
-use super::tags::{self, CHAIN, OWNER};
+use super::tags::{self, CHAIN, OWNER, WISH};
 use super::wish::{Desired, Issuance, Wish};
 use crate::api::key_vault_policy::{Curve, KeyProperties, KeyType, SubjectAlternativeNames, X509Properties};
 use crate::pki::{AlternativeName, Certificate, DistinguishedName, KeyShape, Profile, SigningRequest};
@@ -42,7 +42,12 @@ pub fn repair(want: &Desired, it: &Bundle, certificate: &Certificate) -> Option<
         }
     };
     if let Some(field) = policy.differs_for_new_versions(&it.policy) {
-        return Some(Repair::NewVersion(field));
+        match &want.wish {
+            _ if it.tags.get(WISH) != Some(&want.hash) => return Some(Repair::NewVersion(field)),
+            // The version was made as it is wanted; it is the next that would not be.
+            Wish::Policy(_) => return Some(Repair::Policy(field)),
+            Wish::Import(_) => {} // its policy makes no next one
+        }
     }
     if let Some(field) = differs_for_later(want, policy, it, certificate) {
         return Some(Repair::Policy(field));

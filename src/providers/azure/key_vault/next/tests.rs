@@ -191,6 +191,14 @@ fn each_difference_has_its_own_repair() {
             shown[member] = value.clone();
         }
         it.policy = serde_json::from_value(shown).unwrap();
+        assert_eq!(
+            present(wanted(), &seen(there(it.clone()), Operation::None, held())),
+            expected,
+            "{change}"
+        );
+        // Where the version was made for just this, only the next one would be another.
+        it.tags.insert(WISH.to_owned(), wanted().hash);
+        let expected = if expected == "Create" { "UpdatePolicy" } else { expected };
         assert_eq!(present(wanted(), &seen(there(it), Operation::None, held())), expected, "{change}");
     }
 }
