@@ -53,7 +53,10 @@ pub fn needs_secret(goal: &Goal<Desired>, observed: &Observed) -> bool {
     let (Goal::Present(want), State::Held(it)) = (goal, &observed.state) else { return false };
     let (Some(export), Some(certificate)) = (&want.export, &it.certificate) else { return false };
     let exported = export.held.as_ref().is_some_and(|held| held.leaf() == certificate);
-    !exported && !observed.held.observes && it.enabled != Some(false) && matches!(next(goal, observed), Next::Done)
+    !exported
+        && !observed.held.observes
+        && it.enabled != Some(false)
+        && matches!(next(goal, observed), Next::Done)
 }
 
 /// How we own what is there: by record, or by its tags.
