@@ -30,6 +30,7 @@ use crate::state::State;
 use crate::throttle::{Bucket, Kind, Limits, Verdict};
 use vault::Vault;
 use versions::Version;
+use wire::Place;
 
 pub(crate) const SERVICE: Service =
     Service { name: "vault", serves, operation, answer, too_large: content_too_large };
@@ -73,6 +74,12 @@ impl Call<'_> {
 
     fn now(&self) -> i64 {
         self.state.clock.now()
+    }
+
+    /// Where what is shown is made for.
+    fn place(&self) -> Place {
+        let words = self.state.world.switches.key_vault.status_words;
+        Place::new(&self.base, self.version, words, &self.state.world.vaults[self.vault])
     }
 
     fn vault(&mut self) -> &mut Vault {
