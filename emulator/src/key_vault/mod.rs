@@ -3,7 +3,9 @@
 //! and 2026-04-01, and recordings of the live service.
 
 mod access;
+mod backup;
 mod certificates;
+mod contacts;
 mod deleted;
 mod errors;
 mod imports;
@@ -108,6 +110,47 @@ const fn route(
 }
 
 const ROUTES: &[Route] = &[
+    // In front of the paths in which a name may stand.
+    route(
+        Method::GET,
+        "/certificates/contacts",
+        "keyVaultCertificates.getContacts",
+        Access::Get,
+        ("certificates", "managecontacts"),
+        contacts::get,
+    ),
+    route(
+        Method::PUT,
+        "/certificates/contacts",
+        "keyVaultCertificates.setContacts",
+        Access::Write,
+        ("certificates", "managecontacts"),
+        contacts::set,
+    ),
+    route(
+        Method::DELETE,
+        "/certificates/contacts",
+        "keyVaultCertificates.deleteContacts",
+        Access::Write,
+        ("certificates", "managecontacts"),
+        contacts::delete,
+    ),
+    route(
+        Method::POST,
+        "/certificates/restore",
+        "keyVaultCertificates.restore",
+        Access::Write,
+        ("certificates", "restore"),
+        backup::restore,
+    ),
+    route(
+        Method::POST,
+        "/certificates/{name}/backup",
+        "keyVaultCertificates.backup",
+        Access::Write,
+        ("certificates", "backup"),
+        backup::backup,
+    ),
     route(
         Method::GET,
         "/certificates",

@@ -29,6 +29,8 @@ pub(crate) struct Vault {
     #[serde(default)]
     pub(crate) issuers: Vec<Issuer>,
     #[serde(default)]
+    pub(crate) contacts: Vec<Value>,
+    #[serde(default)]
     pub(crate) delays: Delays,
     #[serde(default)]
     pub(crate) certificates: Vec<Object>,

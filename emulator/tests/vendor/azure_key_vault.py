@@ -25,6 +25,7 @@ from azure.identity import ClientSecretCredential
 from azure.keyvault.certificates import (
     ApiVersion,
     CertificateClient,
+    CertificateContact,
     CertificateContentType,
     CertificatePolicy,
     KeyType,
@@ -151,6 +152,24 @@ def merged_and_imported(certificates, secrets, name):
     assert found.policy.lifetime_actions[0].action == "EmailContacts"
 
 
+def told_and_kept(certificates, secrets, name):
+    assert certificates.set_contacts([CertificateContact(email="a@example.com", name="A")])[0].name == "A"
+    assert [it.email for it in certificates.get_contacts()] == ["a@example.com"]
+    assert [it.email for it in certificates.delete_contacts()] == ["a@example.com"]
+    try:
+        certificates.get_contacts()
+        raise AssertionError("still there")
+    except ResourceNotFoundError:
+        pass
+    before = bytes(certificates.get_certificate(name).cer)
+    kept = certificates.backup_certificate(name)
+    certificates.begin_delete_certificate(name).result()
+    certificates.purge_deleted_certificate(name)
+    certificates.restore_certificate_backup(kept)
+    found, _, versions = read_back(certificates, secrets, name)
+    assert bytes(found.cer) == before and len(versions) == 2
+
+
 def deleted_and_recovered(certificates, secrets, name):
     deleted = certificates.begin_delete_certificate(name).result()
     assert deleted.recovery_id and deleted.scheduled_purge_date
@@ -200,6 +219,7 @@ def life_cycles(binary):
                 name = f"vendor-{version.replace('.', '-')}"
                 made_by_the_vault(*both, name)
                 merged_and_imported(*both, f"{name}-merged")
+                told_and_kept(*both, name)
                 deleted_and_recovered(*both, name)
                 ran.append(version)
             assert ran, "the installed client has no api-version in common with the emulator"
