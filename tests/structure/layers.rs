@@ -1,17 +1,18 @@
-//! api <- pki <- source <- engine <- providers <- runtime <- main, with http beside source and cli beside main.
+//! api <- pki <- source <- engine <- providers <- runtime <- main, with http and metrics beside source and cli beside main.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// For each module: what it may use besides itself.
-const MAY_USE: [(&str, &[&str]); 8] = [
+const MAY_USE: [(&str, &[&str]); 9] = [
     ("api", &[]),
     ("pki", &[]),
-    ("http", &[]),
+    ("http", &["metrics"]),
+    ("metrics", &["api"]),
     ("source", &["api", "pki"]),
-    ("engine", &["api", "pki", "source"]),
-    ("providers", &["api", "pki", "source", "engine", "http"]),
-    ("runtime", &["api", "source", "engine", "providers"]),
+    ("engine", &["api", "pki", "source", "metrics"]),
+    ("providers", &["api", "pki", "source", "engine", "http", "metrics"]),
+    ("runtime", &["api", "source", "engine", "providers", "metrics"]),
     ("cli", &["api", "source", "engine", "providers", "runtime"]),
 ];
 
