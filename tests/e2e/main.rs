@@ -16,6 +16,7 @@ mod key_vault_exported;
 mod key_vault_signed;
 mod killed;
 mod load;
+mod metrics;
 mod ownership;
 mod policies;
 mod proof;
