@@ -4,6 +4,7 @@ mod accounts;
 mod admission;
 mod api_management;
 mod bad_manifests;
+mod chart;
 mod clock;
 mod expiry;
 mod failover;
