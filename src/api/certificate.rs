@@ -181,6 +181,10 @@ pub struct CertificateStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "time_schema")]
     pub late_writes_until: Option<Timestamp>,
+    /// What stands in the service beside the present certificate until its time is over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub retiring: Vec<Retiring>,
     /// The code that waits for a certificate signed with a key that is kept offline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification_code: Option<IssuedCode>,
@@ -270,6 +274,22 @@ pub enum Origin {
     Adopted,
 }
 
+/// A remote object whose place another has taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Retiring {
+    /// The service's id of it.
+    #[schemars(length(max = 1024))]
+    pub id: String,
+    /// What it holds: only that is removed.
+    #[schemars(length(max = 128))]
+    pub content_hash: String,
+    /// When it is removed. Absent while its successor does not serve yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "time_schema")]
+    pub until: Option<Timestamp>,
+}
+
 /// A remote write, recorded before it is made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -287,6 +307,10 @@ pub struct Intent {
     /// Whether it is part of this object's removal.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub removal: bool,
+    /// The ids of what was there before, where the service gives ids: what this write makes has another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000), inner(length(max = 64)))]
+    pub known_ids: Vec<String>,
     /// When it was recorded.
     #[schemars(schema_with = "time_schema")]
     pub start_time: Timestamp,

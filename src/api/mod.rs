@@ -9,6 +9,7 @@ pub mod condition;
 pub mod crd;
 pub mod huawei_cloud;
 pub mod iot_hub;
+pub mod iotda;
 pub mod key_vault;
 pub mod key_vault_policy;
 pub mod reason;

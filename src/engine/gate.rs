@@ -106,14 +106,15 @@ fn with_intent<R: CertificateResource>(
     };
     let around = engine.around(key, root, &outcome);
     let mut status = status::report(&old, &outcome, &around).status;
-    let (step, content_hash) = (step.name().to_owned(), step.content_hash());
+    let (known_ids, content_hash) = (step.known_ids(), step.content_hash());
+    let step = step.name().to_owned();
     status.verification_code = None; // a code is used once
     status.last_handled_sync_request = sync_request(root).or(status.last_handled_sync_request);
     let term = Some(engine.term.name().to_owned());
     status.late_writes_until =
         deletion::last_late_write(root, engine.memory.last_answered(key)).filter(|until| *until > around.now);
     let removal = root.meta().deletion_timestamp.is_some();
-    status.intent = Some(Intent { step, content_hash, term, removal, start_time: around.now });
+    status.intent = Some(Intent { step, content_hash, term, removal, known_ids, start_time: around.now });
     status
 }
 

@@ -36,7 +36,7 @@ use kube::Client;
 use tokio::sync::mpsc::unbounded_channel;
 use zeroize::Zeroizing;
 
-use crate::api::certificate::{CertificateResource, CertificateSummary, IssuedCode, Remote};
+use crate::api::certificate::{CertificateResource, CertificateSummary, IssuedCode, Remote, Retiring};
 use crate::api::reason::{Invalid, Reason};
 use crate::metrics::Metrics;
 use crate::source::account::Account;
@@ -209,6 +209,11 @@ pub trait Step: Send + Sync {
     /// What is going on, for conditions.
     fn progress(&self) -> Reason;
 
+    /// The ids of what is there before the call, where the service gives ids: they tell what the call made.
+    fn known_ids(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether what stands there serves meanwhile: a renewal takes nothing away.
     fn serves(&self) -> bool {
         false
@@ -234,6 +239,8 @@ pub struct Facts {
     pub operation: Option<Work>,
     /// A request (PEM) that waits for somebody's signature.
     pub signing_request: Option<String>,
+    /// What stands beside it until its time is over.
+    pub retiring: Vec<Retiring>,
 }
 
 /// Work of the service that goes on by itself.

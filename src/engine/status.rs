@@ -175,6 +175,7 @@ fn record(status: &mut CertificateStatus, facts: &Facts, around: &Circumstances)
         verification_code,
         operation,
         signing_request,
+        retiring,
     } = facts;
     status.remote = Some(remote.clone());
     if let Some(certificate) = certificate {
@@ -183,6 +184,7 @@ fn record(status: &mut CertificateStatus, facts: &Facts, around: &Circumstances)
     }
     status.verification_code.clone_from(verification_code);
     status.signing_request.clone_from(signing_request);
+    status.retiring.clone_from(retiring);
     let begun = |id: &str| status.operation.as_ref().filter(|it| it.id == id).map(|it| it.start_time);
     status.operation = operation.as_ref().map(|Work { id, content_hash }| Operation {
         id: id.clone(),
@@ -424,7 +426,8 @@ fn requeue(
             let moments = facts.certificate.iter().flat_map(|it| {
                 [it.not_before.unwrap_or(Timestamp::MIN), renewal_time(it, around), it.not_after]
             });
-            let next = moments.filter(|it| *it > around.now).min();
+            let retirements = facts.retiring.iter().filter_map(|it| it.until);
+            let next = moments.filter(|it| *it > around.now).chain(retirements).min();
             next.map_or(resync, |moment| resync.min(until(moment, around.now)))
         }
         (_, Outcome::SignedIn | Outcome::Suspended { .. }) => resync,

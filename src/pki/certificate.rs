@@ -175,6 +175,11 @@ impl Certificate {
         &self.subject_der
     }
 
+    /// The subject's common name; the first one, if it has several.
+    pub fn common_name(&self) -> Option<String> {
+        super::name::common_names(&self.subject_der).into_iter().next().flatten()
+    }
+
     /// The issuer, a DER Name, as it stands.
     pub fn issuer_der(&self) -> &[u8] {
         &self.issuer_der

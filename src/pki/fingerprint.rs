@@ -29,8 +29,8 @@ impl Thumbprint {
 }
 
 impl Fingerprint {
-    /// The fingerprint of a certificate in DER.
-    pub(super) fn of(der: &[u8]) -> Self {
+    /// The fingerprint of a certificate in DER, or of anything else that is told apart by it.
+    pub fn of(der: &[u8]) -> Self {
         let mut bytes = [0; SHA256_OUTPUT_LEN];
         bytes.copy_from_slice(digest(&SHA256, der).as_ref());
         Self(bytes)

@@ -5,7 +5,9 @@ mod clients;
 mod code;
 mod failure;
 pub mod huawei;
+mod overlap;
 mod pace;
+mod possession;
 mod random;
 mod sessions;
 
@@ -36,10 +38,16 @@ use azure::key_vault::KeyVault;
 pub use code::Code;
 pub use failure::Fault;
 use huawei::Huawei;
+use huawei::iotda::Iotda;
 
 /// Every provider.
-pub fn all() -> [&'static dyn Registered; 3] {
-    [&Kind::<IotHub>(PhantomData), &Kind::<KeyVault>(PhantomData), &Kind::<ApiManagement>(PhantomData)]
+pub fn all() -> [&'static dyn Registered; 4] {
+    [
+        &Kind::<IotHub>(PhantomData),
+        &Kind::<KeyVault>(PhantomData),
+        &Kind::<ApiManagement>(PhantomData),
+        &Kind::<Iotda>(PhantomData),
+    ]
 }
 
 /// The clouds that providers stand on.

@@ -1,5 +1,7 @@
 //! From what a source names to the certificate that is wanted. Pure.
 
+use jiff::Timestamp;
+
 use super::{Fetched, Reference};
 use crate::api::certificate::CertificateSummary;
 use crate::api::reason::{Invalid, Reason};
@@ -34,6 +36,31 @@ pub fn certificates(source: &Source, found: &Fetched) -> Result<Vec<Certificate>
             "`spec.source` must name one of `secretRef`, `configMapRef`, `inline` and `pkcs12SecretRef`";
         Err(Invalid::new(Reason::SpecInvalid, message))
     }
+}
+
+/// Whether what stands in the spec itself can be read.
+pub fn check(source: &Source) -> Result<(), Invalid> {
+    let Some(text) = &source.inline else { return Ok(()) };
+    parse(text.as_bytes(), "`spec.source.inline`").map(drop)
+}
+
+/// The wanted certificate of a source, which has to be valid for some time yet.
+pub fn lasting_certificate(source: &Source, found: &Fetched, now: Timestamp) -> Result<Certificate, Invalid> {
+    let certificate = certificates(source, found)?.into_iter().next().ok_or_else(|| {
+        Invalid::new(Reason::CertificateMalformed, "`spec.source` holds no certificate: store one in PEM")
+    })?;
+    lasts(&certificate, now)?;
+    Ok(certificate)
+}
+
+/// A certificate of a source has to be valid for some time yet.
+pub fn lasts(certificate: &Certificate, now: Timestamp) -> Result<(), Invalid> {
+    let expiry = certificate.not_after();
+    if now < expiry {
+        return Ok(());
+    }
+    let message = format!("the certificate of `spec.source` expired at {expiry}: put a newer one there");
+    Err(Invalid::new(Reason::CertificateExpired, message))
 }
 
 /// The private key of `certificate`: from the Secret that `elsewhere` names, else from the source's own.

@@ -1,7 +1,7 @@
 //! The table from outcomes to conditions, and that nothing in it ticks.
 
 use super::*;
-use crate::api::certificate::{CertificateSummary, IssuedCode, Origin, Remote};
+use crate::api::certificate::{CertificateSummary, IssuedCode, Origin, Remote, Retiring};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -31,6 +31,7 @@ fn facts() -> Facts {
         verification_code: None,
         operation: None,
         signing_request: None,
+        retiring: Vec::new(),
     }
 }
 
@@ -145,6 +146,22 @@ fn ready_means_valid_now_and_the_next_look_is_at_the_next_moment() {
 }
 
 #[test]
+fn what_retires_is_looked_at_when_its_time_is_over() {
+    for (until, requeue) in [
+        (Some("2026-06-01T00:10:00Z"), Duration::from_secs(600)),
+        (Some("2026-06-01T00:00:00Z"), Duration::from_secs(1)),
+        (Some("2026-07-01T00:00:00Z"), HOUR),
+        (None, HOUR),
+    ] {
+        let until = until.map(at);
+        let retiring = vec![Retiring { id: "old".into(), content_hash: "aa".into(), until }];
+        let outcome = Outcome::Settled(Box::new(Facts { retiring, ..facts() }));
+        let told = report(&CertificateStatus::default(), &outcome, &around("2026-06-01T00:00:00Z"));
+        assert_eq!(told.requeue, requeue, "{until:?}");
+    }
+}
+
+#[test]
 fn a_certificate_without_a_successor_is_told_in_time() {
     let before = report(&CertificateStatus::default(), &holds(), &around("2026-12-01T23:30:00Z"));
     assert_eq!(before.status.conditions[0].reason, "Ready");
@@ -187,6 +204,7 @@ fn only_a_refusal_of_that_very_write_settles_what_was_about_to_be_written() {
         content_hash: "AA".into(),
         term: None,
         removal: false,
+        known_ids: Vec::new(),
         start_time: at("2026-06-01T00:00:00Z"),
     };
     let old = CertificateStatus { intent: Some(intent), ..CertificateStatus::default() };

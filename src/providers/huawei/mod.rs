@@ -7,6 +7,7 @@ mod call;
 mod error_body;
 mod failure;
 mod hosts;
+pub mod iotda;
 mod lenient;
 mod place;
 mod refusals;

@@ -132,6 +132,7 @@ impl Provider for ApiManagement {
             verification_code: None,
             operation: None,
             signing_request: None,
+            retiring: Vec::new(),
         })
     }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use self::error::{Operation, classify};
-use self::next::{Desired, Held, HubCertificate, Observed, Offline, Proof, Step, Upload, Verification};
+use self::next::{Desired, Held, HubCertificate, Observed, Step, Upload, Verification};
 use super::{Azure, RestCall, Session};
 use crate::api::certificate::{CertificateResource, CertificateStatus, IssuedCode, Origin, Remote};
 use crate::api::iot_hub::{IotHubApiVersion, IotHubCertificate, RotationStrategy, Verification as Asked};
@@ -21,7 +21,8 @@ use crate::engine::clock::Clock;
 use crate::engine::error::CloudError;
 use crate::engine::{Facts, Freshness, Goal, Next, Output, Provider, Renewal, Unusable};
 use crate::http::{Body, Limit, Method};
-use crate::pki::{self, Authority, Certificate};
+use crate::pki::Certificate;
+use crate::providers::possession::{self, Possession, Proof};
 use crate::providers::failure::Fault;
 use crate::source::account::Account;
 use crate::source::target::Target;
@@ -59,12 +60,9 @@ impl Provider for IotHub {
     }
 
     fn references(root: &IotHubCertificate) -> Vec<Reference> {
-        let proof = root.spec.verification.as_ref().and_then(|it| it.proof_of_possession.as_ref());
-        let key = proof.and_then(|it| it.private_key_secret_ref.as_ref());
-        let signed = proof.and_then(|it| it.signed_certificate_secret_ref.as_ref());
+        let asked = root.spec.verification.as_ref().and_then(|it| it.proof_of_possession.as_ref());
         let mut references = material::references(&root.spec.source);
-        references.extend(key.map(|it| Reference::secret(&it.name)));
-        references.extend(signed.map(|it| Reference::optional_secret(&it.name)));
+        references.extend(possession::references(asked));
         references.dedup();
         references
     }
@@ -77,28 +75,12 @@ impl Provider for IotHub {
         if spec.rotation.as_ref().is_some_and(|it| it.strategy == RotationStrategy::Overlap) {
             return not_yet("spec.rotation.strategy: Overlap");
         }
-        if let Some(text) = &spec.source.inline {
-            pki::certificates(text.as_bytes()).map_err(|error| {
-                Invalid::new(Reason::CertificateMalformed, format!("`spec.source.inline`: {error}"))
-            })?;
-        }
-        Ok(())
+        material::check(&spec.source)
     }
 
     fn desired(root: &IotHubCertificate, found: &Fetched, now: Timestamp) -> Result<Desired, Invalid> {
         Self::check(root)?;
-        let source = &root.spec.source;
-        let certificates = material::certificates(source, found)?;
-        let certificate = certificates.into_iter().next().ok_or_else(|| {
-            Invalid::new(Reason::CertificateMalformed, "`spec.source` holds no certificate: store one in PEM")
-        })?;
-        if now >= certificate.not_after() {
-            let message = format!(
-                "the certificate of `spec.source` expired at {}: put a newer one there",
-                certificate.not_after()
-            );
-            return Err(Invalid::new(Reason::CertificateExpired, message));
-        }
+        let certificate = material::lasting_certificate(&root.spec.source, found, now)?;
         let verification = verification(root, &certificate, found, now)?;
         Ok(Desired { certificate, verification })
     }
@@ -119,12 +101,10 @@ impl Provider for IotHub {
             certificate: Some(material::summary(&desired.certificate)),
             verified: match desired.verification {
                 Verification::None => None,
-                Verification::Proof(_) | Verification::Offline(_) | Verification::Attested => {
-                    Some(remote.verified)
-                }
+                Verification::Proof(_) | Verification::Attested => Some(remote.verified),
             },
             verification_code: match (&desired.verification, &remote.code) {
-                (Verification::Offline(_), Some(code)) if !remote.verified => {
+                (Verification::Proof(Possession::Offline(_)), Some(code)) if !remote.verified => {
                     Some(IssuedCode { code: code.as_str().to_owned(), etag: remote.etag.clone() })
                 }
                 _ => None,
@@ -133,6 +113,7 @@ impl Provider for IotHub {
             renewal: Renewal::Source,
             operation: None,
             signing_request: None,
+            retiring: Vec::new(),
         })
     }
 
@@ -212,19 +193,7 @@ fn verification(
         None => Ok(Verification::None),
         Some(Asked { proof_of_possession: None, .. }) => Ok(Verification::Attested),
         Some(Asked { proof_of_possession: Some(proof), .. }) => {
-            if certificate.authority() == Authority::Leaf {
-                let message = "the certificate of `spec.source` is not a CA certificate, so possession of a CA's key \
-                               cannot be proven: use the CA's certificate, or remove `spec.verification`";
-                return Err(Invalid::new(Reason::CertificateNotCA, message));
-            }
-            if let Some(it) = &proof.signed_certificate_secret_ref {
-                let signed = material::signed_certificate(it, found);
-                let place = format!("Secret `{}`, key `{}`", it.name, it.key);
-                return Ok(Verification::Offline(Offline { signed, place, now }));
-            }
-            let elsewhere = proof.private_key_secret_ref.as_ref();
-            let key = material::private_key(&root.spec.source, elsewhere, certificate, found)?;
-            Ok(Verification::Proof(Arc::new(key)))
+            Possession::of(proof, &root.spec.source, certificate, found, now).map(Verification::Proof)
         }
     }
 }
@@ -295,20 +264,7 @@ impl IotHub {
     }
 
     async fn verify(&self, etag: &str, proof: Proof) -> Result<Option<Observed>, CloudError> {
-        let now = self.clock.now();
-        let proof = match proof {
-            Proof::Signed(proof) => proof,
-            Proof::Unsigned { code, certificate, key } => {
-                tokio::task::spawn_blocking(move || pki::proof(&certificate, &key, &code, now))
-                    .await
-                    .map_err(|_| {
-                        CloudError::new(Reason::ProofRejected, "no proof of possession could be made")
-                    })?
-                    .map_err(|error| {
-                        CloudError::new(Reason::ProofRejected, format!("no proof of possession: {error}"))
-                    })?
-            }
-        };
+        let proof = proof.certificate(self.clock.now()).await?;
         let path = self.path(&["verify"]);
         let mut call = self.call(Method::Post, &path, VERIFY);
         call.if_match = Some(etag);

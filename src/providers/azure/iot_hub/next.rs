@@ -1,13 +1,10 @@
 //! What the hub needs next. Pure: the tables in `tests` list the rows.
 
-use std::sync::Arc;
-
-use jiff::Timestamp;
-
 use crate::api::certificate::{AdoptionPolicy, Origin};
 use crate::api::reason::{Invalid, Reason};
 use crate::engine::{self, Goal, Next};
-use crate::pki::{self, Certificate, Fingerprint, PrivateKey, ProofFault, Thumbprint, VerificationCode};
+use crate::pki::{Certificate, Fingerprint, Thumbprint, VerificationCode};
+use crate::providers::possession::{Possession, Proof};
 
 /// What the resource wants in the hub.
 pub struct Desired {
@@ -21,22 +18,10 @@ pub struct Desired {
 pub enum Verification {
     /// Not at all.
     None,
-    /// By proof of possession, with this key.
-    Proof(Arc<PrivateKey>),
-    /// By proof of possession, signed by somebody who keeps the key offline.
-    Offline(Offline),
+    /// By proof of possession.
+    Proof(Possession),
     /// By the upload's own word.
     Attested,
-}
-
-/// A proof that somebody else signs.
-pub struct Offline {
-    /// The proof, or why there is none yet.
-    pub signed: Result<Certificate, Invalid>,
-    /// Where it is to be: Secret and key.
-    pub place: String,
-    /// When it was read.
-    pub now: Timestamp,
 }
 
 /// What the hub says under the wanted name, and what our records hold of it.
@@ -113,21 +98,6 @@ pub enum Step {
     },
 }
 
-/// A certificate for the code, signed with the CA's key.
-pub enum Proof {
-    /// To be made.
-    Unsigned {
-        /// The code.
-        code: VerificationCode,
-        /// The CA certificate.
-        certificate: Certificate,
-        /// Its key.
-        key: Arc<PrivateKey>,
-    },
-    /// Made where the key is kept.
-    Signed(Certificate),
-}
-
 /// What is uploaded.
 pub struct Upload {
     /// The CA certificate.
@@ -197,54 +167,18 @@ fn verify(want: &Desired, it: &HubCertificate, held: &Held) -> Next<Step> {
     match (&want.verification, &it.code) {
         (Verification::None, _) => Next::Done,
         (Verification::Attested, _) => Next::Step(Step::Replace(upload(want), it.etag.clone())),
-        (Verification::Proof(_) | Verification::Offline(_), None) => Next::Step(Step::RequestCode {
+        (Verification::Proof(_), None) => Next::Step(Step::RequestCode {
             etag: it.etag.clone(),
             thumbprint: it.thumbprint,
             held: held.clone(),
         }),
-        (Verification::Proof(key), Some(code)) => Next::Step(Step::Verify {
-            etag: it.etag.clone(),
-            thumbprint: it.thumbprint,
-            proof: Proof::Unsigned {
-                code: code.clone(),
-                certificate: want.certificate.clone(),
-                key: key.clone(),
-            },
-        }),
-        (Verification::Offline(offline), Some(code)) => match checked(offline, &want.certificate, code) {
-            Ok(proof) => Next::Step(Step::Verify {
-                etag: it.etag.clone(),
-                thumbprint: it.thumbprint,
-                proof: Proof::Signed(proof),
-            }),
+        (Verification::Proof(possession), Some(code)) => match possession.proof(&want.certificate, code) {
+            Ok(proof) => {
+                Next::Step(Step::Verify { etag: it.etag.clone(), thumbprint: it.thumbprint, proof })
+            }
             Err(Invalid { reason, message }) => Next::Await { reason, message },
         },
     }
-}
-
-/// The proof, if it is one for this code. One for an earlier code is told apart from one that never was any good.
-fn checked(offline: &Offline, ca: &Certificate, code: &VerificationCode) -> Result<Certificate, Invalid> {
-    let Offline { signed, place, now } = offline;
-    let proof = signed.clone().map_err(|Invalid { reason, message }| {
-        Invalid::new(
-            reason,
-            format!(
-                "sign a certificate whose common name is the code in `status.verificationCode.code` with the CA's key, \
-                 and store it in {place}. {message}"
-            ),
-        )
-    })?;
-    pki::check(&proof, ca, code, *now).map_err(|fault| {
-        let message = match fault {
-            ProofFault::WrongCode => format!(
-                "the certificate in {place} is for another code, perhaps an earlier one: sign one for the code that is \
-                 now in `status.verificationCode.code`"
-            ),
-            fault => format!("the certificate in {place} is no proof for this CA: {fault}"),
-        };
-        Invalid::new(Reason::ProofRejected, message)
-    })?;
-    Ok(proof)
 }
 
 /// Only what we wrote or took over, and last saw or were about to write, is deleted.
@@ -280,10 +214,7 @@ impl engine::Step for Step {
     fn content_hash(&self) -> String {
         match self {
             Self::Create(upload) | Self::Replace(upload, _) => upload.certificate.sha1_thumbprint(),
-            Self::Verify { proof: Proof::Signed(proof), .. } => {
-                return proof.sha256_fingerprint().to_string();
-            }
-            Self::Verify { thumbprint, .. } => *thumbprint,
+            Self::Verify { thumbprint, proof, .. } => return proof.content_hash(thumbprint.to_string()),
             Self::RequestCode { thumbprint, .. } | Self::Delete { thumbprint, .. } => *thumbprint,
         }
         .to_string()

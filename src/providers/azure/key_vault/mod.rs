@@ -115,6 +115,7 @@ impl Provider for KeyVault {
             verification_code: None,
             operation: operation.map(|id| Work { id: id.clone(), content_hash: of_wish.clone() }),
             signing_request: shown.map(pki::SigningRequest::to_pem),
+            retiring: Vec::new(),
         })
     }
 

@@ -1,0 +1,331 @@
+//! CA certificates in Huawei Cloud IoTDA.
+//!
+//! Source: Huawei Cloud, IoTDA API reference, "Device CA Certificate Management" (v5): upload, listing, verification,
+//! update, deletion, and the single read that came later. Ids come from the service; the content of a certificate cannot be
+//! changed.
+
+mod content;
+mod next;
+mod settings;
+mod step;
+mod wire;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use self::content::Content;
+use self::next::{CaCertificate, Desired, Held, Intended, Observed};
+use self::settings::Settings;
+use self::step::Step;
+use super::{Call, Failure, Huawei, Operation, Place, Whereabouts};
+use crate::api::certificate::{CertificateResource, CertificateStatus, IssuedCode, Remote, parse_duration};
+use crate::api::iotda::IotdaCertificate;
+use crate::api::reason::Invalid;
+use crate::engine::clock::Clock;
+use crate::engine::error::CloudError;
+use crate::engine::{Facts, Freshness, Goal, Next, Output, Provider, Renewal, Unusable};
+use crate::http::Body;
+use crate::providers::failure::Fault;
+use crate::providers::possession::{self, Possession};
+use crate::source::account::Account;
+use crate::source::target::Target;
+use crate::source::{Fetched, Reference, material};
+
+/// The largest page that the service gives.
+const PAGE: &str = "50";
+
+/// More pages than an instance can fill: it has room for 100 certificates.
+const MAX_PAGES: usize = 20;
+
+/// One certificate in one instance.
+pub struct Iotda {
+    place: Place,
+    app_id: Option<String>,
+    clock: Clock,
+}
+
+impl Provider for Iotda {
+    type Root = IotdaCertificate;
+    type Cloud = Huawei;
+    type Desired = Desired;
+    type Observed = Observed;
+    type Step = Step;
+
+    /// IoTDA knows no names: the resource's own stands for it.
+    fn target(root: &IotdaCertificate) -> Target {
+        let place = &root.spec.iotda;
+        Target::new([
+            "iotda",
+            &place.project_id,
+            place.host.as_deref().unwrap_or("shared"),
+            root.spec.app_id.as_deref().unwrap_or("default"),
+            root.metadata.namespace.as_deref().unwrap_or_default(),
+            root.metadata.name.as_deref().unwrap_or_default(),
+        ])
+    }
+
+    fn references(root: &IotdaCertificate) -> Vec<Reference> {
+        let mut references = material::references(&root.spec.source);
+        let asked = root.spec.verification.as_ref().map(|it| &it.proof_of_possession);
+        references.extend(possession::references(asked));
+        references.dedup();
+        references
+    }
+
+    fn check(root: &IotdaCertificate) -> Result<(), Invalid> {
+        grace(root)?;
+        material::check(&root.spec.source)
+    }
+
+    fn desired(root: &IotdaCertificate, found: &Fetched, now: Timestamp) -> Result<Desired, Invalid> {
+        Self::check(root)?;
+        let spec = &root.spec;
+        let certificate = material::lasting_certificate(&spec.source, found, now)?;
+        let asked = spec.verification.as_ref().map(|it| &it.proof_of_possession);
+        let possession = asked.map(|it| Possession::of(it, &spec.source, &certificate, found, now));
+        Ok(Desired {
+            content: Content::of(&certificate),
+            possession: possession.transpose()?,
+            settings: Settings { provisioning: spec.provisioning.clone(), ocsp: spec.ocsp.clone() },
+            grace: grace(root)?,
+            certificate,
+        })
+    }
+
+    fn next(goal: &Goal<Desired>, observed: &Observed) -> Next<Step> {
+        next::next(goal, observed)
+    }
+
+    fn facts(desired: &Desired, observed: &Observed) -> Option<Facts> {
+        let next::Standing { certificate, origin, retiring } = next::standing(desired, observed)?;
+        let is_offline = matches!(desired.possession, Some(Possession::Offline(_)));
+        let code = certificate.code.as_ref().filter(|_| is_offline && !certificate.verified);
+        Some(Facts {
+            remote: Remote { id: certificate.id.clone(), version: None, etag: None, origin },
+            certificate: Some(material::summary(&desired.certificate)),
+            verified: desired.possession.as_ref().map(|_| certificate.verified),
+            verification_code: code
+                .map(|it| IssuedCode { code: it.as_str().to_owned(), etag: certificate.id.clone() }),
+            disabled: false,
+            renewal: Renewal::Source,
+            operation: None,
+            signing_request: None,
+            retiring,
+        })
+    }
+
+    fn outputs(_: &Desired, _: &Observed) -> Vec<Output> {
+        Vec::new()
+    }
+
+    async fn connect(
+        huawei: &Huawei,
+        account: &Account,
+        root: &IotdaCertificate,
+        clock: &Clock,
+    ) -> Result<Self, Unusable> {
+        let keys = account.huawei().map_err(Unusable::Invalid)?;
+        let session = huawei.session(&account.id, keys).map_err(Unusable::Cloud)?;
+        let iotda = &root.spec.iotda;
+        let whereabouts = Whereabouts {
+            region: &iotda.region,
+            project_id: Some(&iotda.project_id),
+            instance_id: iotda.instance_id.as_deref(),
+            host: iotda.host.as_deref(),
+        };
+        let place = session.place(&whereabouts, clock).await.map_err(Unusable::Cloud)?;
+        Ok(Self { place, app_id: root.spec.app_id.clone(), clock: clock.clone() })
+    }
+
+    async fn observe(
+        &self,
+        root: &IotdaCertificate,
+        goal: &Goal<Desired>,
+        _: Freshness,
+    ) -> Result<Observed, CloudError> {
+        let held = held(root);
+        let mut reading = Reading { iotda: self, listing: None };
+        let current = match &held.remote {
+            Some((id, _)) => reading.one(id).await?,
+            None => None,
+        };
+        let mut retiring = Vec::new();
+        for entry in &held.retiring {
+            retiring.extend(reading.one(&entry.id).await?);
+        }
+        let wanted = match goal {
+            Goal::Present(want) => Some(&want.content),
+            Goal::Absent => None,
+        };
+        let mut there = current.iter().chain(&retiring);
+        let is_there = wanted.is_none_or(|it| there.any(|shown| it.is(&shown.shown)));
+        let (mut others, mut ids) = (Vec::new(), Vec::new());
+        if !is_there || held.intended.is_some() {
+            ids = reading.ids().await?;
+            let looked_for: Vec<_> =
+                wanted.into_iter().chain(held.intended.iter().map(|it| &it.content)).collect();
+            let known = |id: &str| current.iter().chain(&retiring).any(|it| it.id == id);
+            others = reading.others(&looked_for, known).await?;
+        }
+        Ok(Observed { current, retiring, others, ids, held, now: self.clock.now() })
+    }
+
+    async fn apply(&self, step: Step) -> Result<Option<Observed>, CloudError> {
+        match step {
+            Step::Upload { certificate, .. } => {
+                let body = wire::Upload { content: certificate.to_pem(), app_id: self.app_id.as_deref() };
+                self.send(Operation::Upload, &["certificates"], &body).await
+            }
+            Step::Verify { id, proof, .. } => {
+                let proof = proof.certificate(self.clock.now()).await?;
+                let segments = ["certificates", &id, "action"];
+                let call = Call::new(Operation::Verify, &segments).query("action_id", "verify");
+                let body = wire::Verification { verify_content: proof.to_pem() };
+                self.done(self.place.call(&call.body(Body::json(&body))).await.map(drop))
+            }
+            Step::Update { id, change } => {
+                self.send(Operation::Update, &["certificates", &id], &change).await
+            }
+            Step::Delete { id, .. } => {
+                let segments = ["certificates", id.as_str()];
+                match self.place.call(&Call::new(Operation::Delete, &segments)).await {
+                    Err(failure) if failure.is_absence() => Ok(None),
+                    answered => self.done(answered.map(drop)),
+                }
+            }
+        }
+    }
+}
+
+/// How long a predecessor stays.
+fn grace(root: &IotdaCertificate) -> Result<Duration, Invalid> {
+    let asked = root.spec.rotation.as_ref().and_then(|it| it.grace_period.as_deref());
+    parse_duration("spec.rotation.gracePeriod", asked.unwrap_or("24h"))
+}
+
+/// What our records hold.
+fn held(root: &IotdaCertificate) -> Held {
+    let empty = CertificateStatus::default();
+    let status = root.status().unwrap_or(&empty);
+    let intended = status.intent.as_ref().and_then(|it| {
+        let content = it.content_hash.parse().ok().filter(|_| it.step == "Upload")?;
+        Some(Intended { content, known_ids: it.known_ids.clone(), since: it.start_time })
+    });
+    let certificate = status.remote.as_ref().and(status.certificate.as_ref());
+    let fingerprint = certificate.and_then(|it| it.sha256_fingerprint.as_deref());
+    Held {
+        remote: status.remote.as_ref().map(|it| (it.id.clone(), it.origin)),
+        fingerprint: fingerprint.and_then(|it| it.parse().ok()),
+        intended,
+        retiring: status.retiring.clone(),
+        adoption: root.spec.common.adoption_policy.unwrap_or_default(),
+    }
+}
+
+impl Iotda {
+    async fn send(
+        &self,
+        operation: Operation,
+        segments: &[&str],
+        body: &impl Serialize,
+    ) -> Result<Option<Observed>, CloudError> {
+        let call = Call::new(operation, segments).body(Body::json(body));
+        self.done(self.place.call(&call).await.map(drop))
+    }
+
+    /// A write whose effect the next read shows.
+    fn done(&self, answered: Result<(), Failure>) -> Result<Option<Observed>, CloudError> {
+        answered.map(|()| None).map_err(CloudError::from)
+    }
+
+    /// All certificates of the resource space, newest first.
+    async fn list(&self) -> Result<Vec<wire::Description>, Failure> {
+        let mut all = Vec::new();
+        let mut marker: Option<String> = None;
+        for _ in 0..MAX_PAGES {
+            let mut call = Call::new(Operation::List, &["certificates"]).query("limit", PAGE);
+            if let Some(app_id) = &self.app_id {
+                call = call.query("app_id", app_id);
+            }
+            if let Some(marker) = &marker {
+                call = call.query("marker", marker);
+            }
+            let listing: wire::Listing = self.place.read(&call).await?;
+            let unreadable = || self.place.failed(Operation::List, Fault::Unreadable);
+            let (certificates, following) = listing.parsed().ok_or_else(unreadable)?;
+            let is_last = certificates.is_empty();
+            all.extend(certificates);
+            match following {
+                Some(next) if !is_last && marker.as_ref().is_none_or(|before| next < *before) => {
+                    marker = Some(next);
+                }
+                _ => return Ok(all),
+            }
+        }
+        Err(self.place.failed(Operation::List, Fault::Unreadable))
+    }
+}
+
+/// One look at an instance. What has to be listed is listed once.
+struct Reading<'a> {
+    iotda: &'a Iotda,
+    listing: Option<Vec<wire::Description>>,
+}
+
+impl Reading<'_> {
+    async fn listing(&mut self) -> Result<&[wire::Description], CloudError> {
+        if self.listing.is_none() {
+            self.listing = Some(self.iotda.list().await?);
+        }
+        Ok(self.listing.as_deref().unwrap_or_default())
+    }
+
+    async fn ids(&mut self) -> Result<Vec<String>, CloudError> {
+        Ok(self.listing().await?.iter().map(|it| it.certificate_id.clone()).collect())
+    }
+
+    /// The certificate of that id, or that there is none. The single read is newer than the rest of the API and has a
+    /// permission of its own: where it is not to be had, the listing tells.
+    async fn one(&mut self, id: &str) -> Result<Option<CaCertificate>, CloudError> {
+        let place = &self.iotda.place;
+        let segments = ["certificates", id];
+        let unreadable = || CloudError::from(place.failed(Operation::Read, Fault::Unreadable));
+        match place.read::<wire::Description>(&Call::new(Operation::Read, &segments)).await {
+            Ok(it) if it.certificate_id == id => it.parsed().map(Some).ok_or_else(unreadable),
+            Ok(_) => Err(unreadable()),
+            Err(failure) if failure.is_absence() => Ok(None),
+            Err(failure) if is_without_single_read(&failure) => {
+                let listed = self.listing().await?.iter().find(|it| it.certificate_id == id).cloned();
+                listed.map(|it| it.parsed().ok_or_else(unreadable)).transpose()
+            }
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Those that are not known and hold one of these contents. Only what may be it by the listing is read.
+    async fn others(
+        &mut self,
+        contents: &[&Content],
+        known: impl Fn(&str) -> bool,
+    ) -> Result<Vec<CaCertificate>, CloudError> {
+        let listed = self.listing().await?.iter();
+        let may_be = |it: &&wire::Description| {
+            it.face().is_none_or(|face| contents.iter().any(|content| content.may_be(&face)))
+        };
+        let ids: Vec<_> =
+            listed.filter(may_be).map(|it| it.certificate_id.clone()).filter(|id| !known(id)).collect();
+        let mut found = Vec::new();
+        for id in ids {
+            found.extend(self.one(&id).await?);
+        }
+        found.retain(|it| contents.iter().any(|content| content.is(&it.shown)));
+        Ok(found)
+    }
+}
+
+/// The gateway knows no such call, or the account lacks the one permission.
+fn is_without_single_read(failure: &Failure) -> bool {
+    failure.has_code("APIGW.0101") || failure.has_code("IOTDA.000022")
+}

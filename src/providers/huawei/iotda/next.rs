@@ -1,0 +1,339 @@
+//! What IoTDA needs next. Pure: the tables in `tests` list the rows.
+//!
+//! Ids come from the service, and content cannot be changed. So a certificate is ours by its recorded id, or because an
+//! upload of just this content was recorded and its id is none of those that were there before. Another content is
+//! another certificate, which stands beside the old one first.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::content::{Content, Shown};
+use super::settings::{Settings, ShownSettings};
+use super::step::{Step, Why};
+use crate::api::certificate::{AdoptionPolicy, Origin, Retiring};
+use crate::api::reason::{Invalid, Reason};
+use crate::engine::{Goal, Next};
+use crate::pki::{Certificate, Fingerprint, VerificationCode};
+use crate::providers::overlap;
+use crate::providers::possession::Possession;
+
+/// How long an upload without an answer may still take effect.
+const LATE: SignedDuration = SignedDuration::from_mins(10);
+
+/// When to look again for an upload that is not seen yet.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// So many predecessors may stand at once: an instance has room for 100 certificates.
+const MOST: usize = 8;
+
+/// What the resource wants in IoTDA.
+pub struct Desired {
+    /// The CA certificate.
+    pub certificate: Certificate,
+    /// The same, as it is recognised.
+    pub content: Content,
+    /// Who proves possession of its key, where that is asked.
+    pub possession: Option<Possession>,
+    /// What is set on it.
+    pub settings: Settings,
+    /// How long its predecessor stays beside it.
+    pub grace: Duration,
+}
+
+/// What IoTDA says, and what our records hold of it.
+pub struct Observed {
+    /// The certificate that our records name, if it is there.
+    pub current: Option<CaCertificate>,
+    /// Those of the retiring ones that are there.
+    pub retiring: Vec<CaCertificate>,
+    /// Others that hold what is wanted, or what was about to be uploaded.
+    pub others: Vec<CaCertificate>,
+    /// All ids that are there, if they were listed.
+    pub ids: Vec<String>,
+    /// Our records.
+    pub held: Held,
+    /// When this was read.
+    pub now: Timestamp,
+}
+
+/// A certificate in IoTDA.
+#[derive(Clone, Debug)]
+pub struct CaCertificate {
+    /// Its id.
+    pub id: String,
+    /// What it holds.
+    pub shown: Shown,
+    /// Whether possession of its key has been proven.
+    pub verified: bool,
+    /// The code that a proof has to name.
+    pub code: Option<VerificationCode>,
+    /// What is set on it.
+    pub settings: ShownSettings,
+}
+
+/// What our records hold.
+#[derive(Clone, Debug, Default)]
+pub struct Held {
+    /// The id of the present certificate, and how we came to own it.
+    pub remote: Option<(String, Origin)>,
+    /// What it held when it was last seen.
+    pub fingerprint: Option<Fingerprint>,
+    /// The upload that was about to be made.
+    pub intended: Option<Intended>,
+    /// What stands beside it until its time is over.
+    pub retiring: Vec<Retiring>,
+    /// What to do with an identical certificate that is not ours.
+    pub adoption: AdoptionPolicy,
+}
+
+/// An upload that was about to be made.
+#[derive(Clone, Debug)]
+pub struct Intended {
+    /// Of what.
+    pub content: Content,
+    /// What was there before.
+    pub known_ids: Vec<String>,
+    /// When that was recorded.
+    pub since: Timestamp,
+}
+
+/// The certificate that the resource is to go by, if it is there.
+enum Place<'a> {
+    /// It is, and ours in this way.
+    Ours(&'a CaCertificate, Origin),
+    /// It may become so: nothing is known of how it came.
+    Foreign(&'a CaCertificate),
+    /// Several are there.
+    Several,
+    /// It is not.
+    Absent,
+}
+
+/// The next call, if one is needed.
+pub fn next(goal: &Goal<Desired>, observed: &Observed) -> Next<Step> {
+    let want = match goal {
+        Goal::Absent => return remove(observed),
+        Goal::Present(want) => want,
+    };
+    if let Some(it) = outdated(want, observed) {
+        return Next::Step(Step::Delete { id: it.id.clone(), why: Why::Outdated });
+    }
+    match place(want, observed) {
+        Place::Ours(it, _) => bring(want, it, observed),
+        Place::Foreign(it) if observed.held.adoption != AdoptionPolicy::Never => bring(want, it, observed),
+        Place::Foreign(it) => foreign(it),
+        Place::Several => several(),
+        Place::Absent => upload(want, observed),
+    }
+}
+
+/// What an upload made for a source that has changed since.
+fn outdated<'a>(want: &Desired, observed: &'a Observed) -> Option<&'a CaCertificate> {
+    let intent = observed.held.intended.as_ref().filter(|it| it.content != want.content)?;
+    observed.others.iter().find(|it| intent.made(it))
+}
+
+/// How the wanted certificate is there.
+fn place<'a>(want: &Desired, observed: &'a Observed) -> Place<'a> {
+    let held = &observed.held;
+    let is_wanted = |it: &&CaCertificate| want.content.is(&it.shown);
+    if let (Some(it), Some((_, origin))) = (observed.current.as_ref().filter(is_wanted), &held.remote) {
+        return Place::Ours(it, *origin);
+    }
+    if let Some(it) = observed.retiring.iter().find(is_wanted) {
+        return Place::Ours(it, Origin::Created); // the source is what it was before
+    }
+    let found: Vec<_> = observed.others.iter().filter(is_wanted).collect();
+    let intended = held.intended.as_ref().filter(|it| it.content == want.content);
+    let ours: Vec<_> = found.iter().filter(|it| intended.is_some_and(|intent| intent.made(it))).collect();
+    match (ours.as_slice(), found.as_slice()) {
+        ([it], _) => Place::Ours(it, Origin::Created),
+        ([], [it]) => Place::Foreign(it),
+        ([], []) => Place::Absent,
+        _ => Place::Several,
+    }
+}
+
+impl Held {
+    /// Whether this is still the certificate that our records name. A record may be tampered with: what it holds counts
+    /// too, where it is shown.
+    fn knows(&self, it: &CaCertificate) -> bool {
+        self.remote.as_ref().is_some_and(|(id, _)| *id == it.id)
+            && it.shown.fingerprint.is_none_or(|shown| self.fingerprint == Some(shown))
+    }
+
+    /// The record by which this one retires; what it holds counts too.
+    fn retires(&self, it: &CaCertificate) -> Option<&Retiring> {
+        let entry = self.retiring.iter().find(|entry| entry.id == it.id)?;
+        entry.content_hash.parse::<Content>().is_ok_and(|of| of.is(&it.shown)).then_some(entry)
+    }
+}
+
+impl Intended {
+    /// Whether it may still take effect unseen.
+    fn may_come(&self, now: Timestamp) -> bool {
+        now < self.since.checked_add(LATE).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Whether this may be what the upload made.
+    fn made(&self, it: &CaCertificate) -> bool {
+        self.content.is(&it.shown) && !self.known_ids.contains(&it.id)
+    }
+}
+
+/// From an unverified certificate to one that is set as wanted and stands alone.
+fn bring(want: &Desired, it: &CaCertificate, observed: &Observed) -> Next<Step> {
+    if let Some(possession) = want.possession.as_ref().filter(|_| !it.verified) {
+        return verify(want, possession, it);
+    }
+    if let Some(change) = settings(want, it, observed).change(&it.settings) {
+        return Next::Step(Step::Update { id: it.id.clone(), change });
+    }
+    if let Some(old) = superfluous(it, observed) {
+        return Next::Step(Step::Delete { id: old.id.clone(), why: Why::Retired });
+    }
+    let other = observed.held.intended.as_ref().filter(|intent| intent.content != want.content);
+    match other.filter(|intent| intent.may_come(observed.now)) {
+        Some(_) => unseen(true), // settled, its record would go
+        None => Next::Done,
+    }
+}
+
+/// A predecessor whose time is over; the oldest, where too many stand.
+fn superfluous<'a>(it: &CaCertificate, observed: &'a Observed) -> Option<&'a CaCertificate> {
+    let entry = |old: &CaCertificate| observed.held.retires(old).filter(|entry| entry.id != it.id);
+    let mut retiring = observed.retiring.iter().filter(|old| entry(old).is_some());
+    let is_due = |old: &&CaCertificate| entry(old).is_some_and(|entry| overlap::is_due(entry, observed.now));
+    match retiring.clone().find(is_due) {
+        None if retiring.clone().count() > MOST => retiring.next(),
+        due => due,
+    }
+}
+
+/// What nobody manages, a successor takes over from the certificate whose place it takes.
+fn settings(want: &Desired, it: &CaCertificate, observed: &Observed) -> Settings {
+    let held = &observed.held;
+    let leaves = observed.current.as_ref().filter(|before| before.id != it.id && held.knows(before));
+    let waits = |old: &&CaCertificate| {
+        old.id != it.id && held.retires(old).is_some_and(|entry| entry.until.is_none())
+    };
+    // A successor whose proof was waited for has the place already; what was before it has no time yet.
+    let predecessor = leaves.or_else(|| observed.retiring.iter().find(waits));
+    match predecessor.filter(|before| before.verified && it.verified) {
+        Some(before) => want.settings.or_as(&before.settings),
+        None => want.settings.clone(),
+    }
+}
+
+fn verify(want: &Desired, possession: &Possession, it: &CaCertificate) -> Next<Step> {
+    let Some(code) = &it.code else {
+        return Next::Stuck {
+            reason: Reason::ProofRejected,
+            message: "IoTDA shows no verification code for the certificate: delete it there, so that it is uploaded \
+                      anew"
+                .to_owned(),
+        };
+    };
+    match possession.proof(&want.certificate, code) {
+        Ok(proof) => Next::Step(Step::Verify { id: it.id.clone(), content: want.content.clone(), proof }),
+        Err(Invalid { reason, message }) => Next::Await { reason, message },
+    }
+}
+
+/// A new certificate, once nothing can come any more of an upload before it.
+fn upload(want: &Desired, observed: &Observed) -> Next<Step> {
+    if observed.held.intended.as_ref().is_some_and(|intent| intent.may_come(observed.now)) {
+        return unseen(false);
+    }
+    Next::Step(Step::Upload {
+        certificate: want.certificate.clone(),
+        known_ids: observed.ids.clone(),
+        replaces: observed.current.is_some(),
+    })
+}
+
+fn unseen(serves: bool) -> Next<Step> {
+    Next::Wait {
+        reason: Reason::Creating,
+        message: "an upload got no answer and is not seen: it is waited for until it can no longer come"
+            .to_owned(),
+        wait: LOOK,
+        serves,
+    }
+}
+
+fn foreign(it: &CaCertificate) -> Next<Step> {
+    Next::Stuck {
+        reason: Reason::NotOwned,
+        message: format!(
+            "IoTDA holds this certificate already (`{}`), and this object did not upload it: delete it there, or set \
+             `spec.adoptionPolicy` to 'IfIdentical' to take it over",
+            it.id
+        ),
+    }
+}
+
+fn several() -> Next<Step> {
+    Next::Stuck {
+        reason: Reason::CreateOutcomeUnknown,
+        message: "IoTDA holds this certificate several times, and none is recorded: delete all but one there"
+            .to_owned(),
+    }
+}
+
+/// All that is ours goes, one after the other: the present certificate, what retires, what an upload may have made.
+fn remove(observed: &Observed) -> Next<Step> {
+    let held = &observed.held;
+    let delete = |it: &CaCertificate| Next::Step(Step::Delete { id: it.id.clone(), why: Why::Removal });
+    if let Some(it) = &observed.current {
+        return if held.knows(it) { delete(it) } else { changed(it) };
+    }
+    let made = |it: &&CaCertificate| held.intended.as_ref().is_some_and(|intent| intent.made(it));
+    let retiring = observed.retiring.iter().find(|it| held.retires(it).is_some());
+    retiring.or_else(|| observed.others.iter().find(made)).map_or(Next::Done, delete)
+}
+
+fn changed(it: &CaCertificate) -> Next<Step> {
+    Next::Stuck {
+        reason: Reason::DeletionBlocked,
+        message: format!(
+            "IoTDA holds another certificate under `{}` than the one last seen: delete it there, or set \
+             `spec.deletionPolicy` to 'Retain' to leave it",
+            it.id
+        ),
+    }
+}
+
+/// What the status is to say: the certificate that the resource goes by, and what retires beside it.
+pub struct Standing<'a> {
+    /// The certificate.
+    pub certificate: &'a CaCertificate,
+    /// How it is ours.
+    pub origin: Origin,
+    /// What retires.
+    pub retiring: Vec<Retiring>,
+}
+
+/// How things stand once the wanted certificate is there.
+pub fn standing<'a>(want: &Desired, observed: &'a Observed) -> Option<Standing<'a>> {
+    let (certificate, origin) = match place(want, observed) {
+        Place::Ours(it, origin) => (it, origin),
+        Place::Foreign(it) if observed.held.adoption != AdoptionPolicy::Never => (it, Origin::Adopted),
+        Place::Foreign(_) | Place::Several | Place::Absent => return None,
+    };
+    let held = &observed.held;
+    let recorded: Vec<_> = observed.retiring.iter().filter_map(|it| held.retires(it)).cloned().collect();
+    let leaving = observed.current.as_ref().filter(|old| old.id != certificate.id && held.knows(old));
+    let leaving = leaving.and_then(|old| {
+        let content = Content::shown(&old.shown, held.fingerprint)?;
+        Some(Retiring { id: old.id.clone(), content_hash: content.to_string(), until: None })
+    });
+    let serves = want.possession.is_none() || certificate.verified;
+    let until = overlap::until(observed.now, want.grace);
+    let retiring = overlap::retiring(&recorded, leaving, &certificate.id, serves, until);
+    Some(Standing { certificate, origin, retiring })
+}
+
+#[cfg(test)]
+mod tests;
