@@ -1,7 +1,10 @@
 //! The table of what the hub needs next, read aloud; and what holds for every row.
 
+use std::sync::Arc;
+
 use super::*;
-use crate::pki;
+use crate::pki::{self, PrivateKey};
+use crate::providers::possession::Offline;
 
 fn certificate(file: &[u8]) -> Certificate {
     pki::certificates(file).unwrap().remove(0)
@@ -17,6 +20,10 @@ fn other() -> Certificate {
 
 fn key() -> Arc<PrivateKey> {
     Arc::new(PrivateKey::parse(include_bytes!("../../../../../tests/data/pki/p-256.pkcs8.pem")).unwrap())
+}
+
+fn by_key() -> Verification {
+    Verification::Proof(Possession::Key(key()))
 }
 
 fn want(verification: Verification) -> Goal<Desired> {
@@ -70,7 +77,7 @@ fn verification_asks_for_a_code_then_proves_then_rests() {
     let owned = || held(Some(Origin::Created));
     let coded = HubCertificate { code: Some("00DF".parse().unwrap()), etag: "e2".into(), ..remote(&ours()) };
     let verified = HubCertificate { verified: true, ..remote(&ours()) };
-    let proof = || want(Verification::Proof(key()));
+    let proof = || want(by_key());
     assert_eq!(named(&proof(), Some(remote(&ours())), owned()), "RequestCode");
     assert_eq!(named(&proof(), Some(verified.clone()), owned()), "Done");
     assert_eq!(named(&want(Verification::Attested), Some(remote(&ours())), owned()), "Replace");
@@ -92,7 +99,7 @@ fn a_key_kept_offline_is_waited_for_and_each_bad_proof_is_told_apart() {
     };
     let missing = |reason| Err(Invalid::new(reason, "it is not there"));
     let offline = |signed, now| {
-        want(Verification::Offline(Offline { signed, place: "Secret `s`, key `k`".into(), now }))
+        want(Verification::Proof(Possession::Offline(Offline { signed, place: "Secret `s`, key `k`".into(), now })))
     };
     let owned = || held(Some(Origin::Created));
     let coded = HubCertificate { code: Some("00DF".parse().unwrap()), etag: "e2".into(), ..remote(&ours()) };
@@ -191,7 +198,7 @@ fn no_state_leads_to_a_write_of_what_is_not_ours() {
             for intended in intents {
                 for origin in [None, Some(Origin::Created), Some(Origin::Adopted)] {
                     for adoption in [AdoptionPolicy::Never, AdoptionPolicy::IfIdentical] {
-                        for goal in [Goal::Absent, want(Verification::None), want(Verification::Proof(key()))]
+                        for goal in [Goal::Absent, want(Verification::None), want(by_key())]
                         {
                             let remote = remote.clone().map(|it| HubCertificate { verified, ..it });
                             let held = Held { intended, adoption, ..held(origin) };
