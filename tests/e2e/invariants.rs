@@ -90,12 +90,12 @@ fn no_orphan(
     let made = last.into_iter().filter(|(id, write)| !write.removes && remote.contains_key(*id));
     for (id, write) in made.filter(|(id, _)| !live.contains(*id)) {
         let asked = world.asked();
-        let policy = asked.get(id).and_then(|it| it["deletionPolicy"].as_str());
-        ensure!(
-            policy == Some("Retain"),
-            "I1: {id} stands, made by {}, and its resource is gone",
-            write.operation
-        );
+        let says = |member: &str| asked.get(id).and_then(|it| it[member].as_str());
+        let stays = match says("deletionPolicy") {
+            Some(policy) => policy == "Retain",
+            None => says("adoptionPolicy") == Some("Always"), // what was adopted is retained
+        };
+        ensure!(stays, "I1: {id} stands, made by {}, and its resource is gone", write.operation);
     }
     Ok(())
 }

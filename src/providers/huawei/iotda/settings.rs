@@ -42,9 +42,11 @@ impl Settings {
         };
         let checks = || Ocsp {
             enabled: predecessor.ocsp == Flag::On,
-            ssl: predecessor.ocsp_server_ca.clone().filter(|_| predecessor.ocsp_ssl == Flag::On).map(
-                |server_ca_id| crate::api::iotda::OcspTls { server_ca_id },
-            ),
+            ssl: predecessor
+                .ocsp_server_ca
+                .clone()
+                .filter(|_| predecessor.ocsp_ssl == Flag::On)
+                .map(|server_ca_id| crate::api::iotda::OcspTls { server_ca_id }),
         };
         Self {
             provisioning: self.provisioning.clone().or_else(|| Some(inherited())),
