@@ -13,6 +13,7 @@ mod invariants;
 mod key_vault;
 mod killed;
 mod load;
+mod overlap;
 mod ownership;
 mod policies;
 mod proof;
