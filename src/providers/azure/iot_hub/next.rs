@@ -20,6 +20,9 @@ use crate::providers::possession::Possession;
 /// How long an upload without an answer may still take effect.
 const LATE: SignedDuration = SignedDuration::from_mins(10);
 
+/// As many can retire at a time: the status has room for no more.
+const MOST_RETIRING: usize = 16;
+
 /// When to look again for an upload that is not seen yet.
 const LOOK: Duration = Duration::from_secs(30);
 
@@ -181,6 +184,26 @@ impl Observed {
         records.find(|old| old.name == it.name && old.thumbprint == it.thumbprint).map(|old| &old.entry)
     }
 
+    /// What retires, each with its record.
+    fn retiring(&self) -> impl Iterator<Item = (&HubCertificate, &Retiring)> {
+        self.there.iter().filter_map(|it| Some((it, self.retires(it)?)))
+    }
+
+    /// The records that are still needed. One that was not found may yet be: until its time is over.
+    fn kept(&self) -> impl Iterator<Item = &Retiring> {
+        let records = self.held.retiring.iter().filter(|old| old.name != self.held.name);
+        let is_kept = |old: &&Retired| match self.under(&old.name) {
+            Some(it) => self.retires(it).is_some(),
+            None => !overlap::is_due(&old.entry, self.now),
+        };
+        records.filter(is_kept).map(|old| &old.entry)
+    }
+
+    /// Those whose time is over.
+    fn due(&self) -> impl Iterator<Item = &HubCertificate> {
+        self.retiring().filter(|(_, entry)| overlap::is_due(entry, self.now)).map(|(it, _)| it)
+    }
+
     /// What was put beside the current one, and is recorded nowhere but in the intent to do so.
     fn strays(&self) -> impl Iterator<Item = &HubCertificate> {
         let looks = self.held.intended.is_some_and(|it| it.what != Intention::Put);
@@ -205,6 +228,9 @@ pub fn next(goal: &Goal<Desired>, observed: &Observed) -> Next<Step> {
             let place = place(want, observed);
             outdated(want, &place, observed).unwrap_or_else(|| match place {
                 Place::Taken(it) => bring(want, it, observed),
+                Place::Free { beside: true, .. } if observed.kept().count() >= MOST_RETIRING => {
+                    crowded(observed)
+                }
                 Place::Free { name, beside } => {
                     Next::Step(Step::Create { name: name.to_owned(), upload: upload(want), beside })
                 }
@@ -250,12 +276,27 @@ fn bring(want: &Desired, it: &HubCertificate, observed: &Observed) -> Next<Step>
         _ if !is_same(want, it) => replace(want, it),
         _ if !it.verified && !matches!(want.verification, Verification::None) => verify(want, it, observed),
         _ => {
-            let is_due = |old: &&HubCertificate| {
-                old.name != it.name
-                    && observed.retires(old).is_some_and(|entry| overlap::is_due(entry, observed.now))
-            };
-            observed.there.iter().find(is_due).map_or(Next::Done, |old| delete(old, Why::Retired))
+            let due = observed.due().find(|old| old.name != it.name);
+            due.map_or(Next::Done, |old| delete(old, Why::Retired))
         }
+    }
+}
+
+/// There is no room for another successor before one of the predecessors has gone.
+fn crowded(observed: &Observed) -> Next<Step> {
+    if let Some(old) = observed.due().next() {
+        return delete(old, Why::Retired);
+    }
+    let first = observed.kept().filter_map(|entry| entry.until).min();
+    let wait = first.and_then(|it| Duration::try_from(it.duration_since(observed.now)).ok());
+    Next::Wait {
+        reason: Reason::Updating,
+        message: format!(
+            "{MOST_RETIRING} predecessors retire, and there is room for no more: the new certificate is uploaded when one \
+             of them has gone"
+        ),
+        wait: wait.unwrap_or(LOOK).max(LOOK),
+        serves: false,
     }
 }
 
@@ -326,7 +367,7 @@ fn remove(observed: &Observed) -> Next<Step> {
         let may = observed.knows(it) || observed.held.adoption == AdoptionPolicy::Always;
         return if may { delete(it, Why::Removal) } else { changed() };
     }
-    let retiring = observed.there.iter().find(|it| observed.retires(it).is_some());
+    let retiring = observed.retiring().next().map(|(it, _)| it);
     retiring.or_else(|| observed.strays().next()).map_or(Next::Done, |it| delete(it, Why::Removal))
 }
 

@@ -129,4 +129,19 @@ mod tests {
             assert_eq!(description.etag.as_deref(), Some("AAAAAAExpNs="));
         }
     }
+
+    #[test]
+    fn a_listing_with_odd_members_is_searched_all_the_same() {
+        let shown = "97388663832d0393c9246cab4fba2c8677185a25";
+        let listing: Listing = serde_json::from_value(serde_json::json!({ "value": [
+            { "name": "one", "properties": { "thumbprint": shown } },
+            { "properties": { "thumbprint": shown } },
+            { "name": "two", "properties": { "thumbprint": "odd" } },
+            { "name": "three" },
+        ] }))
+        .unwrap();
+        let names: Vec<_> = listing.names_of(shown.parse().unwrap()).collect();
+        assert_eq!(names, ["one"]);
+        assert!(listing.has("THREE") && !listing.has("four"));
+    }
 }

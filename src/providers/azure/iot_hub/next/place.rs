@@ -52,7 +52,7 @@ pub fn beside<'a>(want: &'a Desired, observed: &'a Observed) -> Option<&'a str> 
         return None;
     }
     // The source is what it was before.
-    let before = observed.there.iter().filter(|it| observed.retires(it).is_some()).find(same);
+    let before = observed.retiring().map(|(it, _)| it).find(same);
     Some(before.map_or(name, |it| &it.name))
 }
 
@@ -77,7 +77,7 @@ pub struct Standing<'a> {
 /// How things stand once a certificate is there.
 pub fn standing<'a>(want: &'a Desired, observed: &'a Observed) -> Option<Standing<'a>> {
     let Place::Taken(it) = place(want, observed) else { return None };
-    let recorded: Vec<_> = observed.there.iter().filter_map(|old| observed.retires(old)).cloned().collect();
+    let recorded: Vec<_> = observed.kept().cloned().collect();
     let leaving = observed.current().filter(|old| old.name != it.name && is_ours(old, observed));
     let leaving = leaving.map(|old| Retiring {
         id: old.id.clone(),

@@ -105,7 +105,8 @@ fn the_first_takes_the_plain_name_and_the_next_stands_beside_it_until_its_time_i
     }
     assert_eq!(status(&goal, &[new(true), old], &after, 30), "ca-0000beef, ca until 60");
     assert_eq!(status(&goal, &[new(true), named("ca", &third(), true)], &after, 30), "ca-0000beef");
-    assert_eq!(status(&goal, &[new(true)], &after, 61), "ca-0000beef");
+    assert_eq!(status(&goal, &[new(true)], &after, 59), "ca-0000beef, ca until 60", "it may yet be found");
+    assert_eq!(status(&goal, &[new(true)], &after, 60), "ca-0000beef");
 }
 
 #[test]
@@ -212,6 +213,21 @@ fn an_upload_beside_for_an_earlier_source_is_taken_away_or_waited_for() {
     let records = Held { intended: intent(&third(), Intention::PutBeside), ..holds("ca", &ours()) };
     assert_eq!(row(&before, &[named("ca", &ours(), true), stray], &records, 0), "Discard ca-00000003");
     assert_eq!(row(&before, &[named("ca", &ours(), true)], &records, 0), "Wait");
+}
+
+#[test]
+fn where_no_more_can_retire_the_next_waits_until_one_has_gone() {
+    let goal = want_beside(by_key());
+    for (count, minute, expected) in
+        [(15, 0, "CreateBeside ca-0000beef"), (16, 0, "Wait"), (16, 60, "Retire ca-00000100")]
+    {
+        let names: Vec<_> = (0..count).map(|it| format!("ca-{:08}", 100 + it)).collect();
+        let retiring = names.iter().map(|it| retired(it, &other(), Some(60))).collect();
+        let there = names.iter().map(|it| named(it, &other(), true));
+        let there: Vec<_> = [named(THIRD, &third(), true)].into_iter().chain(there).collect();
+        let records = Held { retiring, ..holds(THIRD, &third()) };
+        assert_eq!(row(&goal, &there, &records, minute), expected, "{count}");
+    }
 }
 
 #[test]
