@@ -97,7 +97,7 @@ impl Provider for IotHub {
 
     fn facts(desired: &Desired, observed: &Observed) -> Option<Facts> {
         let Standing { certificate, origin, retiring } = next::standing(desired, observed)?;
-        let is_offline = matches!(desired.verification, Verification::Proof(Possession::Offline(_)));
+        let is_offline = matches!(&desired.verification, Verification::Proof(it) if matches!(**it, Possession::Offline(_)));
         let code = certificate.code.as_ref().filter(|_| is_offline && !certificate.verified);
         Some(Facts {
             remote: Remote {
@@ -244,7 +244,8 @@ fn verification(
         None => Ok(Verification::None),
         Some(Asked { proof_of_possession: None, .. }) => Ok(Verification::Attested),
         Some(Asked { proof_of_possession: Some(proof), .. }) => {
-            Possession::of(proof, &root.spec.source, certificate, found, now).map(Verification::Proof)
+            let possession = Possession::of(proof, &root.spec.source, certificate, found, now)?;
+            Ok(Verification::Proof(Box::new(possession)))
         }
     }
 }

@@ -43,7 +43,7 @@ pub enum Verification {
     /// Not at all.
     None,
     /// By proof of possession.
-    Proof(Possession),
+    Proof(Box<Possession>),
     /// By the upload's own word.
     Attested,
 }

@@ -26,7 +26,7 @@ fn key() -> Arc<PrivateKey> {
 }
 
 fn by_key() -> Verification {
-    Verification::Proof(Possession::Key(key()))
+    Verification::Proof(Box::new(Possession::Key(key())))
 }
 
 fn want(verification: Verification) -> Goal<Desired> {
@@ -118,11 +118,11 @@ fn a_key_kept_offline_is_waited_for_and_each_bad_proof_is_told_apart() {
     };
     let missing = |reason| Err(Invalid::new(reason, "it is not there"));
     let offline = |signed, now| {
-        want(Verification::Proof(Possession::Offline(Offline {
+        want(Verification::Proof(Box::new(Possession::Offline(Offline {
             signed,
             place: "Secret `s`, key `k`".into(),
             now,
-        })))
+        }))))
     };
     let owned = || held(Some(Origin::Created));
     let coded = HubCertificate { code: Some("00DF".parse().unwrap()), etag: "e2".into(), ..remote(&ours()) };

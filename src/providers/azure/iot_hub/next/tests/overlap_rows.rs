@@ -184,7 +184,7 @@ fn a_successor_that_never_served_goes_when_the_source_changes_again() {
     let back = Held { retiring: vec![retired("ca", &ours(), None)], ..waiting };
     let old = named("ca", &ours(), true);
     assert_eq!(row(&goal, &[named(THIRD, &third(), false), old.clone()], &back, 0), "Discard ca-00000003");
-    assert_eq!(row(&goal, &[old.clone()], &back, 0), "Done");
+    assert_eq!(row(&goal, std::slice::from_ref(&old), &back, 0), "Done");
     assert_eq!(status(&goal, &[old], &back, 0), "ca");
 }
 
@@ -207,7 +207,7 @@ fn an_upload_beside_for_an_earlier_source_is_taken_away_or_waited_for() {
     // The strategy was changed meanwhile: the same for what takes the place.
     let in_place = want(Verification::None);
     assert_eq!(row(&in_place, &[old.clone(), stray.clone()], &put, 0), "Discard ca-00000003");
-    assert_eq!(row(&in_place, &[old.clone()], &put, 0), "Wait");
+    assert_eq!(row(&in_place, std::slice::from_ref(&old), &put, 0), "Wait");
     // And when the source is back.
     let before = want_beside(Verification::None);
     let records = Held { intended: intent(&third(), Intention::PutBeside), ..holds("ca", &ours()) };
@@ -236,7 +236,7 @@ fn in_place_again_it_works_on_the_name_that_is_current() {
     let records = Held { retiring: vec![retired("ca", &third(), Some(60))], ..holds(BESIDE, &other()) };
     let old = named("ca", &third(), true);
     assert_eq!(row(&goal, &[named(BESIDE, &other(), true), old.clone()], &records, 0), "Replace ca-0000beef");
-    assert_eq!(row(&goal, &[old.clone()], &records, 0), "Create ca-0000beef");
+    assert_eq!(row(&goal, std::slice::from_ref(&old), &records, 0), "Create ca-0000beef");
     let there = [named(BESIDE, &ours(), true), old];
     assert_eq!(row(&goal, &there, &records, 60), "Retire ca");
     // The fingerprint in the name is another's since: there is no other name for this one.
