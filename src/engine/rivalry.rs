@@ -75,7 +75,7 @@ impl<P: Provider> Pass<'_, P> {
             };
             let mut status = root.status().cloned().unwrap_or_default();
             (status.remote, status.certificate) = (theirs.remote.clone(), theirs.certificate.clone());
-            status.intent = theirs.intent.clone();
+            (status.intent, status.retiring) = (theirs.intent.clone(), theirs.retiring.clone());
             let fence = root.resource_version();
             return Ok(write::status(&self.api, root, &status, fence.as_deref()).await?);
         }

@@ -17,12 +17,12 @@ use crate::vault::{VAULT, policy};
 use crate::world::{SOON, World, thumbprint};
 
 /// A call whose answer is held back once the service has done it.
-struct HeldCall {
+pub struct HeldCall {
     seen: usize,
     call: usize,
 }
 
-async fn hold(world: &World, operation: &str, call: usize) -> Result<HeldCall> {
+pub async fn hold(world: &World, operation: &str, call: usize) -> Result<HeldCall> {
     let seen = world.calls().await?;
     let held = json!({
         "operation": operation, "times": 1, "skip": call,
@@ -34,7 +34,7 @@ async fn hold(world: &World, operation: &str, call: usize) -> Result<HeldCall> {
 
 impl HeldCall {
     /// Waits until the call is made, and kills the operator.
-    async fn kill(self, world: &World, operator: &mut Operator) -> Result<()> {
+    pub async fn kill(self, world: &World, operator: &mut Operator) -> Result<()> {
         eventually(SOON, "the call after which it is killed", async || {
             let made = world.calls().await? - self.seen;
             ensure!(made > self.call, "{made} calls");

@@ -20,6 +20,7 @@ mod key_vault_signed;
 mod killed;
 mod load;
 mod metrics;
+mod overlap;
 mod ownership;
 mod policies;
 mod proof;
