@@ -85,14 +85,14 @@ const CODES: &[Row] = &[
         "IOTDA.014302",
         ANY,
         Reason::UploadRefused,
-        REREAD_ONCE,
+        RETRY,
         "The service refused the certificate: check it, and whether it is there already",
     ),
     (
         "IOTDA.014303",
         ANY,
         Reason::UploadRefused,
-        REREAD_ONCE,
+        RETRY,
         "The service refused the certificate: check it, and whether it is there already",
     ),
     (
@@ -127,7 +127,7 @@ const CODES: &[Row] = &[
         "IOTDA.014309",
         ANY,
         Reason::UploadRefused,
-        REREAD_ONCE,
+        RETRY,
         "The service refused the certificate: check it, and whether it is there already",
     ),
     (
