@@ -46,20 +46,24 @@ fn coming(plain: &Scenario) -> Vec<Scenario> {
             name: "upload-verified",
             spec: proof(),
             remote: holds(First, true),
-            calls: 8,
+            calls: 10,
             ..plain.clone()
         },
         Scenario {
             name: "upload-templated",
             spec: templated,
             remote: holds(First, true),
-            calls: 10,
+            calls: 14,
             slow: true,
             ..plain.clone()
         },
         Scenario {
-            name: "upload-where-twins-are-refused",
+            // The instance holds it in another resource space.
+            name: "twin-elsewhere",
             switches: json!({ "iotda": { "duplicate": "refused014303" } }),
+            end: End::Stuck("UploadRefused", "there already"),
+            remote: Remote::Absent,
+            calls: 3,
             slow: true,
             ..plain.clone()
         },
@@ -81,7 +85,7 @@ fn coming(plain: &Scenario) -> Vec<Scenario> {
             spec: proof(),
             before: Some(First),
             remote: holds(First, true),
-            calls: 5,
+            calls: 7,
             ..plain.clone()
         },
         Scenario {
@@ -126,12 +130,14 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             name: "replace-after-rotation",
             then: rotated.clone(),
             remote: holds(Second, false),
+            calls: 13,
             ..settled.clone()
         },
         Scenario {
             name: "replace-verified",
             then: rotated.clone(),
             remote: holds(Second, true),
+            calls: 18,
             ..verified.clone()
         },
         Scenario {
@@ -139,6 +145,7 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             spec: graceful,
             then: rotated.clone(),
             remote: holds(Second, true),
+            calls: 22,
             ..verified.clone()
         },
         Scenario {
@@ -147,15 +154,22 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             then: rotated,
             remote: holds(Second, false),
             slow: true,
+            calls: 13,
             ..settled.clone()
         },
-        Scenario { name: "repair-verified", then: vec![Act::Tamper(Tamper::Unverify)], ..verified },
-        Scenario { name: "repair-deleted", then: vec![Act::Tamper(Tamper::Remove)], ..settled.clone() },
+        Scenario { name: "repair-verified", then: vec![Act::Tamper(Tamper::Unverify)], calls: 3, ..verified },
+        Scenario {
+            name: "repair-deleted",
+            then: vec![Act::Tamper(Tamper::Remove)],
+            calls: 8,
+            ..settled.clone()
+        },
         Scenario {
             name: "verify-later",
             then: vec![Act::Spec(proof())],
             remote: holds(First, true),
             slow: true,
+            calls: 3,
             ..settled
         },
     ]
