@@ -14,17 +14,40 @@ use super::source::Source;
 /// "Update a CA Certificate"), of the standard and enterprise editions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
-    group = "certferry.dev", version = "v1alpha1", kind = "IotdaCertificate", plural = "iotdacertificates", namespaced,
-    status = "CertificateStatus", derive = "PartialEq",
-    shortname = "iotdacert", category = "certferry",
+    group = "certferry.dev",
+    version = "v1alpha1",
+    kind = "IotdaCertificate",
+    plural = "iotdacertificates",
+    namespaced,
+    status = "CertificateStatus",
+    derive = "PartialEq",
+    shortname = "iotdacert",
+    category = "certferry",
     doc = "A CA certificate in Huawei Cloud IoTDA, with self-registration and OCSP settings.",
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
-    printcolumn(name = "Verified", type_ = "string", json_path = ".status.conditions[?(@.type=='Verified')].status"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].reason"
+    ),
+    printcolumn(
+        name = "Verified",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Verified')].status"
+    ),
     printcolumn(name = "Expires", type_ = "string", json_path = ".status.certificate.notAfter"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Id", type_ = "string", json_path = ".status.remote.id", priority = 1),
-    printcolumn(name = "Thumbprint", type_ = "string", json_path = ".status.certificate.sha1Thumbprint", priority = 1),
+    printcolumn(
+        name = "Thumbprint",
+        type_ = "string",
+        json_path = ".status.certificate.sha1Thumbprint",
+        priority = 1
+    )
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -80,8 +103,8 @@ pub struct Iotda {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 36), regex(pattern = "^[0-9a-f-]+$"))]
     pub instance_id: Option<String>,
-    /// The first label of the instance's own host, as its console shows it under "Access Details" (application, HTTPS):
-    /// `a1b2c3` of `a1b2c3.st1.iotda-app.cn-north-4.myhuaweicloud.com`. Unless set, the region's shared host is called.
+    /// The instance's own host, as its console shows it under "Access Details" (application, HTTPS), such as
+    /// `a1b2c3.st1.iotda-app.cn-north-4.myhuaweicloud.com`. Unless set, the region's shared host is called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
     pub host: Option<String>,

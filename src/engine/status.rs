@@ -425,7 +425,8 @@ fn requeue(
             let moments = facts.certificate.iter().flat_map(|it| {
                 [it.not_before.unwrap_or(Timestamp::MIN), renewal_time(it, around), it.not_after]
             });
-            let next = moments.filter(|it| *it > around.now).min();
+            let retirements = facts.retiring.iter().filter_map(|it| it.until);
+            let next = moments.filter(|it| *it > around.now).chain(retirements).min();
             next.map_or(resync, |moment| resync.min(until(moment, around.now)))
         }
         (_, Outcome::SignedIn | Outcome::Suspended { .. }) => resync,

@@ -122,7 +122,8 @@ impl Proof {
         match self {
             Self::Signed(proof) => Ok(proof),
             Self::Unsigned { code, certificate, key } => {
-                let made = tokio::task::spawn_blocking(move || pki::proof(&certificate, &key, &code, now)).await;
+                let made =
+                    tokio::task::spawn_blocking(move || pki::proof(&certificate, &key, &code, now)).await;
                 made.map_err(|_| refused("no proof of possession could be made".to_owned()))?
                     .map_err(|error| refused(format!("no proof of possession: {error}")))
             }

@@ -58,9 +58,9 @@ pub struct AccountId {
 /// How to sign in, by cloud.
 pub enum Cloud {
     /// Microsoft Entra and the Azure services.
-    Azure(AzureAccount),
+    Azure(Box<AzureAccount>),
     /// Huawei Cloud.
-    Huawei(HuaweiAccount),
+    Huawei(Box<HuaweiAccount>),
 }
 
 impl Cloud {

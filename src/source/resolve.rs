@@ -160,7 +160,8 @@ impl Cluster {
             },
             Auth::Managed(it) => AzureIdentity::Managed { client_id: it.client_id.clone() },
         };
-        let cloud = Cloud::Azure(AzureAccount { environment, tenant_id: tenant_id.to_owned(), identity });
+        let cloud =
+            Cloud::Azure(Box::new(AzureAccount { environment, tenant_id: tenant_id.to_owned(), identity }));
         Ok(found.with(cloud, versions))
     }
 

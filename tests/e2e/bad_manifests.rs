@@ -10,13 +10,15 @@ use serde_json::Value;
 
 use crate::world::shared;
 
-const KINDS: [(&str, &str); 6] = [
+const KINDS: [(&str, &str); 8] = [
     ("iot_hub", "namespaces/default/iothubcertificates"),
     ("key_vault", "namespaces/default/keyvaultcertificates"),
     ("api_management", "namespaces/default/apimanagementcertificates"),
     ("api_management_vault", "namespaces/default/apimanagementcertificates"),
     ("cloud_account", "namespaces/default/cloudaccounts"),
+    ("cloud_account_huawei", "namespaces/default/cloudaccounts"),
     ("cluster_cloud_account", "clustercloudaccounts"),
+    ("cluster_cloud_account_huawei", "clustercloudaccounts"),
 ];
 
 /// Tables that shrink do not pass.

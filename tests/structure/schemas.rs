@@ -35,7 +35,7 @@ fn walk(path: &str, node: &Value, check: &mut impl FnMut(&str, &Value)) {
 #[test]
 fn every_node_is_bounded() {
     let definitions = definitions();
-    assert_eq!(definitions.len(), 5);
+    assert_eq!(definitions.len(), 6);
     for (kind, definition) in &definitions {
         let mut nodes = 0;
         walk(kind, schema(definition), &mut |path, node| {

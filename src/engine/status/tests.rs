@@ -1,7 +1,7 @@
 //! The table from outcomes to conditions, and that nothing in it ticks.
 
 use super::*;
-use crate::api::certificate::{CertificateSummary, IssuedCode, Origin, Remote};
+use crate::api::certificate::{CertificateSummary, IssuedCode, Origin, Remote, Retiring};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -143,6 +143,22 @@ fn ready_means_valid_now_and_the_next_look_is_at_the_next_moment() {
     let late = report(&CertificateStatus::default(), &holds(), &around("2027-01-01T00:00:00Z"));
     assert_eq!(listed(&late.status), "Ready=False Stalled=True Synced=True Verified=True");
     assert_eq!(late.status.conditions[0].reason, "CertificateExpired");
+}
+
+#[test]
+fn what_retires_is_looked_at_when_its_time_is_over() {
+    for (until, requeue) in [
+        (Some("2026-06-01T00:10:00Z"), Duration::from_secs(600)),
+        (Some("2026-06-01T00:00:00Z"), Duration::from_secs(1)),
+        (Some("2026-07-01T00:00:00Z"), HOUR),
+        (None, HOUR),
+    ] {
+        let until = until.map(at);
+        let retiring = vec![Retiring { id: "old".into(), content_hash: "aa".into(), until }];
+        let outcome = Outcome::Settled(Box::new(Facts { retiring, ..facts() }));
+        let told = report(&CertificateStatus::default(), &outcome, &around("2026-06-01T00:00:00Z"));
+        assert_eq!(told.requeue, requeue, "{until:?}");
+    }
 }
 
 #[test]

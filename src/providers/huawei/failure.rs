@@ -86,14 +86,14 @@ const CODES: &[Row] = &[
         ANY,
         Reason::UploadRefused,
         RETRY,
-        "The service refused the certificate: check it, and whether it is there already",
+        "The service refused the certificate: check it, and whether another resource space holds it already",
     ),
     (
         "IOTDA.014303",
         ANY,
         Reason::UploadRefused,
         RETRY,
-        "The service refused the certificate: check it, and whether it is there already",
+        "The service refused the certificate: check it, and whether another resource space holds it already",
     ),
     (
         "IOTDA.014304",
@@ -128,7 +128,7 @@ const CODES: &[Row] = &[
         ANY,
         Reason::UploadRefused,
         RETRY,
-        "The service refused the certificate: check it, and whether it is there already",
+        "The service refused the certificate: check it, and whether another resource space holds it already",
     ),
     (
         "IOTDA.014319",

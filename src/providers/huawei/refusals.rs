@@ -54,11 +54,14 @@ impl Refusals {
         let now = Instant::now();
         let mut known = self.lock();
         known.hosts.retain(|_, it| now.saturating_duration_since(it.until) < STALE);
+        known.last = Some((error.clone(), now));
+        if known.hosts.get(host).is_some_and(|it| now < it.until) {
+            return; // sent beside the one that was refused first
+        }
         let in_a_row = known.hosts.get(host).map_or(1, |it| it.in_a_row.saturating_add(1));
         let pause = FIRST.saturating_mul(1 << (in_a_row - 1).min(16)).min(LONGEST);
         let until = now + jittered(pause);
         known.hosts.insert(host.clone(), Refused { error: error.clone(), in_a_row, until });
-        known.last = Some((error.clone(), now));
     }
 
     /// A host let a call through.

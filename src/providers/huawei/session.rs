@@ -159,9 +159,6 @@ impl Session {
         let operation = outgoing.operation;
         let failed = |what| Failure { operation, what };
         let fault = |it: Fault| failed(it.into());
-        if let Some(error) = self.refusals.of(outgoing.endpoint) {
-            return Err(failed(What::Held(error)));
-        }
         let write = operation.is_write();
         let _writing = match write {
             true => Some(self.writers.turn(outgoing.endpoint.to_string()).await),
@@ -170,6 +167,10 @@ impl Session {
         let pause = self.pause(outgoing.endpoint);
         let _reading =
             self.pace.admit(operation.method(), &pause).await.map_err(|wait| fault(Fault::Paced(wait)))?;
+        // Asked after the turn has come: those who waited learn of a refusal meanwhile.
+        if let Some(error) = self.refusals.of(outgoing.endpoint) {
+            return Err(failed(What::Held(error)));
+        }
         let mut tries = 0;
         let (status, body, retry_after) = loop {
             if write && !self.term.lasts() {

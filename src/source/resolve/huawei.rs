@@ -41,7 +41,7 @@ impl Cluster {
         let read = self.account_secret(&found, &named.name).await?;
         let keys = keys(&found.display, named, &read)?;
         let versions = read.versions;
-        Ok(found.with(Cloud::Huawei(HuaweiAccount { environment, keys }), versions))
+        Ok(found.with(Cloud::Huawei(Box::new(HuaweiAccount { environment, keys })), versions))
     }
 }
 

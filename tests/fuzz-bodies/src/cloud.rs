@@ -31,7 +31,7 @@ impl Reply {
         Self { status, retry_after: None, etag: None, body: body.into() }
     }
 
-    fn answer(self) -> Answer {
+    pub(crate) fn answer(self) -> Answer {
         let headers = [(RETRY_AFTER, self.retry_after), (ETAG, self.etag)];
         let headers =
             headers.into_iter().filter_map(|(name, it)| Some((name, HeaderValue::from_static(it?))));
@@ -60,7 +60,7 @@ pub(crate) fn azure_with(
 pub(crate) fn account() -> Account {
     Account {
         id: AccountId { display: "CloudAccount `azure`".to_owned(), uid: "1".to_owned() },
-        cloud: Cloud::Azure(azure_account()),
+        cloud: Cloud::Azure(Box::new(azure_account())),
         allowed_targets: None,
     }
 }

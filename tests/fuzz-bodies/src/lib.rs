@@ -8,6 +8,7 @@
 //! - [`wire`]: endpoints, planned calls, `Retry-After`.
 //! - [`azure`]: what a hub, Resource Manager and the token endpoint answer.
 //! - [`api_management`]: what an API Management service answers.
+//! - [`huawei`]: what IoTDA, its gateway and IAM answer.
 //! - [`key_vault`]: what a vault answers and hands out.
 //! - [`manifest`]: resources as the API server hands them over.
 
@@ -16,6 +17,7 @@
 pub mod api_management;
 pub mod azure;
 mod cloud;
+pub mod huawei;
 mod hub;
 pub mod key_vault;
 pub mod manifest;
@@ -30,7 +32,7 @@ pub struct Target {
 }
 
 /// Every body.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 18] = [
     Target { name: "pem", body: pki::pem },
     Target { name: "certificate", body: pki::certificate },
     Target { name: "private_key", body: pki::private_key },
@@ -46,5 +48,7 @@ pub const TARGETS: [Target; 16] = [
     Target { name: "pkcs12", body: key_vault::pkcs12 },
     Target { name: "signing_request", body: key_vault::signing_request },
     Target { name: "api_management", body: api_management::contract },
+    Target { name: "huawei_error", body: huawei::error },
+    Target { name: "huawei_members", body: huawei::members },
     Target { name: "manifest", body: manifest::manifest },
 ];

@@ -37,6 +37,7 @@ pub struct Options {
 
 /// What the emulator says of itself when it is ready.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Urls {
     /// The file with the CA certificate to trust.
     pub ca: PathBuf,
@@ -46,7 +47,12 @@ pub struct Urls {
     /// With `{vault}` in it: see [`Urls::vault`].
     pub vault: String,
     pub iam: String,
+    pub sts: String,
+    pub pod_identity: String,
+    /// With `{instance}` in it.
     pub iotda: String,
+    /// The host that instances of the basic edition share.
+    pub iotda_basic: String,
     pub control: String,
 }
 

@@ -23,6 +23,10 @@ pub const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 pub const CLIENT: &str = "22222222-2222-4222-8222-000000000001";
 pub const CLIENT_SECRET: &str = "emulator-secret";
 
+/// The access key and its secret that the emulator's own world has.
+pub const ACCESS_KEY: &str = "HPUAEXAMPLEACCESSKEY";
+pub const SECRET_KEY: &str = "example-secret-key-of-the-emulator";
+
 /// Whom Kubernetes tokens are for that the emulator takes, unless a federated credential says otherwise.
 pub const EXCHANGE_AUDIENCE: &str = "api://AzureADTokenExchange";
 
@@ -192,6 +196,39 @@ impl Cluster {
             "azure": emulated_azure(TENANT, &auth, emulator)?,
         });
         self.cluster_account(name, &spec).await
+    }
+
+    /// An account of the cluster that signs with the emulated user's keys, for one namespace. Of the two schemes the
+    /// emulator's own hosts take either.
+    pub async fn emulated_huawei_account(
+        &self,
+        name: &str,
+        namespace: &str,
+        emulator: &Urls,
+        signing: &str,
+    ) -> Result<()> {
+        self.access_key(name, ACCESS_KEY, SECRET_KEY).await?;
+        let spec = json!({
+            "allowedNamespaces": { "names": [namespace] },
+            "huaweiCloud": {
+                "auth": { "accessKey": { "secretRef": { "name": name } } },
+                "endpoints": {
+                    "iotda": emulator.iotda_basic, "iotdaInstance": emulator.iotda, "iam": emulator.iam,
+                    "signing": signing,
+                },
+                "caBundle": fs::read_to_string(&emulator.ca)?,
+            },
+        });
+        self.cluster_account(name, &spec).await
+    }
+
+    /// Stores the access key of an account of the cluster.
+    pub async fn access_key(&self, account: &str, id: &str, value: &str) -> Result<()> {
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": account },
+            "stringData": { "accessKeyId": id, "secretAccessKey": value },
+        });
+        self.apply(NAMESPACE, &secret.to_string()).await
     }
 
     /// An account of the cluster.

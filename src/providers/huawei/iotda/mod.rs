@@ -7,6 +7,7 @@
 mod content;
 mod next;
 mod settings;
+mod step;
 mod wire;
 
 use std::time::Duration;
@@ -15,12 +16,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::content::Content;
-use self::next::{CaCertificate, Desired, Held, Intended, Observed, Step};
+use self::next::{CaCertificate, Desired, Held, Intended, Observed};
 use self::settings::Settings;
+use self::step::Step;
 use super::{Call, Failure, Huawei, Operation, Place, Whereabouts};
-use crate::api::certificate::{
-    CertificateResource, CertificateStatus, IssuedCode, Remote, parse_duration,
-};
+use crate::api::certificate::{CertificateResource, CertificateStatus, IssuedCode, Remote, parse_duration};
 use crate::api::iotda::IotdaCertificate;
 use crate::api::reason::Invalid;
 use crate::engine::clock::Clock;
@@ -106,10 +106,8 @@ impl Provider for Iotda {
             remote: Remote { id: certificate.id.clone(), version: None, etag: None, origin },
             certificate: Some(material::summary(&desired.certificate)),
             verified: desired.possession.as_ref().map(|_| certificate.verified),
-            verification_code: code.map(|it| IssuedCode {
-                code: it.as_str().to_owned(),
-                etag: certificate.id.clone(),
-            }),
+            verification_code: code
+                .map(|it| IssuedCode { code: it.as_str().to_owned(), etag: certificate.id.clone() }),
             disabled: false,
             renewal: Renewal::Source,
             operation: None,
@@ -315,11 +313,8 @@ impl Reading<'_> {
         let may_be = |it: &&wire::Description| {
             it.face().is_none_or(|face| contents.iter().any(|content| content.may_be(&face)))
         };
-        let ids: Vec<_> = listed
-            .filter(may_be)
-            .map(|it| it.certificate_id.clone())
-            .filter(|id| !known(id))
-            .collect();
+        let ids: Vec<_> =
+            listed.filter(may_be).map(|it| it.certificate_id.clone()).filter(|id| !known(id)).collect();
         let mut found = Vec::new();
         for id in ids {
             found.extend(self.one(&id).await?);

@@ -7,22 +7,25 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value};
 
 use super::content::{Content, Shown};
 use super::settings::{Settings, ShownSettings};
+use super::step::{Step, Why};
 use crate::api::certificate::{AdoptionPolicy, Origin, Retiring};
 use crate::api::reason::{Invalid, Reason};
-use crate::engine::{self, Goal, Next};
+use crate::engine::{Goal, Next};
 use crate::pki::{Certificate, Fingerprint, VerificationCode};
 use crate::providers::overlap;
-use crate::providers::possession::{Possession, Proof};
+use crate::providers::possession::Possession;
 
 /// How long an upload without an answer may still take effect.
 const LATE: SignedDuration = SignedDuration::from_mins(10);
 
 /// When to look again for an upload that is not seen yet.
 const LOOK: Duration = Duration::from_secs(30);
+
+/// So many predecessors may stand at once: an instance has room for 100 certificates.
+const MOST: usize = 8;
 
 /// What the resource wants in IoTDA.
 pub struct Desired {
@@ -95,53 +98,6 @@ pub struct Intended {
     pub since: Timestamp,
 }
 
-/// One call.
-pub enum Step {
-    /// POST: a new certificate, under an id that the service gives.
-    Upload {
-        /// The CA certificate.
-        certificate: Certificate,
-        /// The ids of those that are there.
-        known_ids: Vec<String>,
-        /// Whether it follows another.
-        replaces: bool,
-    },
-    /// POST verify.
-    Verify {
-        /// Of which one.
-        id: String,
-        /// What it holds.
-        content: Content,
-        /// The proof.
-        proof: Proof,
-    },
-    /// PUT of the settings that differ.
-    Update {
-        /// Of which one.
-        id: String,
-        /// The members that are sent.
-        change: Map<String, Value>,
-    },
-    /// DELETE.
-    Delete {
-        /// Of which one.
-        id: String,
-        /// Why.
-        why: Why,
-    },
-}
-
-/// Why a certificate is deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// The resource goes.
-    Removal,
-    /// Its successor has served for the grace time.
-    Retired,
-    /// It was uploaded for a source that has changed since.
-    Outdated,
-}
-
 /// The certificate that the resource is to go by, if it is there.
 enum Place<'a> {
     /// It is, and ours in this way.
@@ -156,16 +112,26 @@ enum Place<'a> {
 
 /// The next call, if one is needed.
 pub fn next(goal: &Goal<Desired>, observed: &Observed) -> Next<Step> {
-    match goal {
-        Goal::Absent => remove(observed),
-        Goal::Present(want) => match place(want, observed) {
-            Place::Ours(it, _) => bring(want, it, observed),
-            Place::Foreign(it) if observed.held.adoption != AdoptionPolicy::Never => bring(want, it, observed),
-            Place::Foreign(it) => foreign(it),
-            Place::Several => several(),
-            Place::Absent => upload(want, observed),
-        },
+    let want = match goal {
+        Goal::Absent => return remove(observed),
+        Goal::Present(want) => want,
+    };
+    if let Some(it) = outdated(want, observed) {
+        return Next::Step(Step::Delete { id: it.id.clone(), why: Why::Outdated });
     }
+    match place(want, observed) {
+        Place::Ours(it, _) => bring(want, it, observed),
+        Place::Foreign(it) if observed.held.adoption != AdoptionPolicy::Never => bring(want, it, observed),
+        Place::Foreign(it) => foreign(it),
+        Place::Several => several(),
+        Place::Absent => upload(want, observed),
+    }
+}
+
+/// What an upload made for a source that has changed since.
+fn outdated<'a>(want: &Desired, observed: &'a Observed) -> Option<&'a CaCertificate> {
+    let intent = observed.held.intended.as_ref().filter(|it| it.content != want.content)?;
+    observed.others.iter().find(|it| intent.made(it))
 }
 
 /// How the wanted certificate is there.
@@ -190,7 +156,14 @@ fn place<'a>(want: &Desired, observed: &'a Observed) -> Place<'a> {
 }
 
 impl Held {
-    /// The record by which this one retires. A record may be tampered with: what it holds counts too.
+    /// Whether this is still the certificate that our records name. A record may be tampered with: what it holds counts
+    /// too, where it is shown.
+    fn knows(&self, it: &CaCertificate) -> bool {
+        self.remote.as_ref().is_some_and(|(id, _)| *id == it.id)
+            && it.shown.fingerprint.is_none_or(|shown| self.fingerprint == Some(shown))
+    }
+
+    /// The record by which this one retires; what it holds counts too.
     fn retires(&self, it: &CaCertificate) -> Option<&Retiring> {
         let entry = self.retiring.iter().find(|entry| entry.id == it.id)?;
         entry.content_hash.parse::<Content>().is_ok_and(|of| of.is(&it.shown)).then_some(entry)
@@ -198,6 +171,11 @@ impl Held {
 }
 
 impl Intended {
+    /// Whether it may still take effect unseen.
+    fn may_come(&self, now: Timestamp) -> bool {
+        now < self.since.checked_add(LATE).unwrap_or(Timestamp::MAX)
+    }
+
     /// Whether this may be what the upload made.
     fn made(&self, it: &CaCertificate) -> bool {
         self.content.is(&it.shown) && !self.known_ids.contains(&it.id)
@@ -212,19 +190,37 @@ fn bring(want: &Desired, it: &CaCertificate, observed: &Observed) -> Next<Step> 
     if let Some(change) = settings(want, it, observed).change(&it.settings) {
         return Next::Step(Step::Update { id: it.id.clone(), change });
     }
-    let is_due = |old: &&CaCertificate| {
-        old.id != it.id
-            && observed.held.retires(old).is_some_and(|entry| overlap::is_due(entry, observed.now))
-    };
-    match observed.retiring.iter().find(is_due) {
-        Some(old) => Next::Step(Step::Delete { id: old.id.clone(), why: Why::Retired }),
+    if let Some(old) = superfluous(it, observed) {
+        return Next::Step(Step::Delete { id: old.id.clone(), why: Why::Retired });
+    }
+    let other = observed.held.intended.as_ref().filter(|intent| intent.content != want.content);
+    match other.filter(|intent| intent.may_come(observed.now)) {
+        Some(_) => unseen(true), // settled, its record would go
         None => Next::Done,
+    }
+}
+
+/// A predecessor whose time is over; the oldest, where too many stand.
+fn superfluous<'a>(it: &CaCertificate, observed: &'a Observed) -> Option<&'a CaCertificate> {
+    let entry = |old: &CaCertificate| observed.held.retires(old).filter(|entry| entry.id != it.id);
+    let mut retiring = observed.retiring.iter().filter(|old| entry(old).is_some());
+    let is_due = |old: &&CaCertificate| entry(old).is_some_and(|entry| overlap::is_due(entry, observed.now));
+    match retiring.clone().find(is_due) {
+        None if retiring.clone().count() > MOST => retiring.next(),
+        due => due,
     }
 }
 
 /// What nobody manages, a successor takes over from the certificate whose place it takes.
 fn settings(want: &Desired, it: &CaCertificate, observed: &Observed) -> Settings {
-    match observed.current.as_ref().filter(|before| before.id != it.id && it.verified) {
+    let held = &observed.held;
+    let leaves = observed.current.as_ref().filter(|before| before.id != it.id && held.knows(before));
+    let waits = |old: &&CaCertificate| {
+        old.id != it.id && held.retires(old).is_some_and(|entry| entry.until.is_none())
+    };
+    // A successor whose proof was waited for has the place already; what was before it has no time yet.
+    let predecessor = leaves.or_else(|| observed.retiring.iter().find(waits));
+    match predecessor.filter(|before| before.verified && it.verified) {
         Some(before) => want.settings.or_as(&before.settings),
         None => want.settings.clone(),
     }
@@ -240,34 +236,31 @@ fn verify(want: &Desired, possession: &Possession, it: &CaCertificate) -> Next<S
         };
     };
     match possession.proof(&want.certificate, code) {
-        Ok(proof) => {
-            Next::Step(Step::Verify { id: it.id.clone(), content: want.content.clone(), proof })
-        }
+        Ok(proof) => Next::Step(Step::Verify { id: it.id.clone(), content: want.content.clone(), proof }),
         Err(Invalid { reason, message }) => Next::Await { reason, message },
     }
 }
 
 /// A new certificate, once nothing can come any more of an upload before it.
 fn upload(want: &Desired, observed: &Observed) -> Next<Step> {
-    if let Some(intent) = &observed.held.intended {
-        if let Some(it) = observed.others.iter().find(|it| intent.made(it)) {
-            return Next::Step(Step::Delete { id: it.id.clone(), why: Why::Outdated });
-        }
-        if observed.now < intent.since.checked_add(LATE).unwrap_or(Timestamp::MAX) {
-            return Next::Wait {
-                reason: Reason::Creating,
-                message: "an upload got no answer and is not seen: it is waited for until it can no longer come"
-                    .to_owned(),
-                wait: LOOK,
-                serves: false,
-            };
-        }
+    if observed.held.intended.as_ref().is_some_and(|intent| intent.may_come(observed.now)) {
+        return unseen(false);
     }
     Next::Step(Step::Upload {
         certificate: want.certificate.clone(),
         known_ids: observed.ids.clone(),
         replaces: observed.current.is_some(),
     })
+}
+
+fn unseen(serves: bool) -> Next<Step> {
+    Next::Wait {
+        reason: Reason::Creating,
+        message: "an upload got no answer and is not seen: it is waited for until it can no longer come"
+            .to_owned(),
+        wait: LOOK,
+        serves,
+    }
 }
 
 fn foreign(it: &CaCertificate) -> Next<Step> {
@@ -284,7 +277,8 @@ fn foreign(it: &CaCertificate) -> Next<Step> {
 fn several() -> Next<Step> {
     Next::Stuck {
         reason: Reason::CreateOutcomeUnknown,
-        message: "IoTDA holds this certificate several times, and none is recorded: delete all but one there".to_owned(),
+        message: "IoTDA holds this certificate several times, and none is recorded: delete all but one there"
+            .to_owned(),
     }
 }
 
@@ -293,9 +287,7 @@ fn remove(observed: &Observed) -> Next<Step> {
     let held = &observed.held;
     let delete = |it: &CaCertificate| Next::Step(Step::Delete { id: it.id.clone(), why: Why::Removal });
     if let Some(it) = &observed.current {
-        // A record may be tampered with: only what it says to be there is deleted.
-        let known = it.shown.fingerprint.is_none_or(|shown| held.fingerprint == Some(shown));
-        return if known { delete(it) } else { changed(it) };
+        return if held.knows(it) { delete(it) } else { changed(it) };
     }
     let made = |it: &&CaCertificate| held.intended.as_ref().is_some_and(|intent| intent.made(it));
     let retiring = observed.retiring.iter().find(|it| held.retires(it).is_some());
@@ -330,67 +322,17 @@ pub fn standing<'a>(want: &Desired, observed: &'a Observed) -> Option<Standing<'
         Place::Foreign(it) if observed.held.adoption != AdoptionPolicy::Never => (it, Origin::Adopted),
         Place::Foreign(_) | Place::Several | Place::Absent => return None,
     };
-    let there = |it: &&Retiring| observed.retiring.iter().any(|old| old.id == it.id);
-    let recorded: Vec<_> = observed.held.retiring.iter().filter(there).cloned().collect();
-    let leaving = observed.current.as_ref().filter(|old| old.id != certificate.id).and_then(|old| {
-        let content = Content::shown(&old.shown, observed.held.fingerprint)?;
+    let held = &observed.held;
+    let recorded: Vec<_> = observed.retiring.iter().filter_map(|it| held.retires(it)).cloned().collect();
+    let leaving = observed.current.as_ref().filter(|old| old.id != certificate.id && held.knows(old));
+    let leaving = leaving.and_then(|old| {
+        let content = Content::shown(&old.shown, held.fingerprint)?;
         Some(Retiring { id: old.id.clone(), content_hash: content.to_string(), until: None })
     });
     let serves = want.possession.is_none() || certificate.verified;
     let until = overlap::until(observed.now, want.grace);
     let retiring = overlap::retiring(&recorded, leaving, &certificate.id, serves, until);
     Some(Standing { certificate, origin, retiring })
-}
-
-impl engine::Step for Step {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Upload { .. } => "Upload",
-            Self::Verify { .. } => "Verify",
-            Self::Update { .. } => "Update",
-            Self::Delete { why: Why::Removal, .. } => "Delete",
-            Self::Delete { why: Why::Retired, .. } => "Retire",
-            Self::Delete { why: Why::Outdated, .. } => "Discard",
-        }
-    }
-
-    fn content_hash(&self) -> String {
-        match self {
-            Self::Upload { certificate, .. } => Content::of(certificate).to_string(),
-            Self::Verify { proof, content, .. } => proof.content_hash(content.to_string()),
-            Self::Update { change, .. } => {
-                Fingerprint::of(Value::Object(change.clone()).to_string().as_bytes()).to_string()
-            }
-            Self::Delete { id, .. } => id.clone(),
-        }
-    }
-
-    /// IoTDA gives the id, and has no room for a mark of ownership.
-    fn needs_intent(&self) -> bool {
-        matches!(self, Self::Upload { .. })
-    }
-
-    fn known_ids(&self) -> Vec<String> {
-        match self {
-            Self::Upload { known_ids, .. } => known_ids.clone(),
-            Self::Verify { .. } | Self::Update { .. } | Self::Delete { .. } => Vec::new(),
-        }
-    }
-
-    fn progress(&self) -> Reason {
-        match self {
-            Self::Upload { replaces: false, .. } => Reason::Creating,
-            Self::Upload { replaces: true, .. } | Self::Update { .. } => Reason::Updating,
-            Self::Verify { .. } => Reason::Verifying,
-            Self::Delete { why: Why::Removal, .. } => Reason::Deleting,
-            Self::Delete { why: Why::Retired | Why::Outdated, .. } => Reason::Updating,
-        }
-    }
-
-    /// What retires is needed by nobody any more.
-    fn serves(&self) -> bool {
-        matches!(self, Self::Delete { why: Why::Retired, .. })
-    }
 }
 
 #[cfg(test)]

@@ -131,6 +131,16 @@ fn signing_request() {
 }
 
 #[test]
+fn huawei_error() {
+    run("huawei_error");
+}
+
+#[test]
+fn huawei_members() {
+    run("huawei_members");
+}
+
+#[test]
 fn manifest() {
     run("manifest");
 }
