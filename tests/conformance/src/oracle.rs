@@ -38,8 +38,9 @@ fn given(run: &Run, object: &Value) -> bool {
     let place = run.fixture.place(&run.cloud.now());
     let standing = run.standing(&place).map(|it| it.0);
     let as_wanted = is_wanted(run, object);
-    let of_others = place.iter().filter(|it| run.fixture.is_adopted(it.1));
-    let twins = of_others.filter(|it| Some(run.fixture.shown(it.1).thumbprint) == wanted(run)).count();
+    let twins: Vec<_> =
+        place.values().filter(|it| Some(run.fixture.shown(it).thumbprint) == wanted(run)).collect();
+    let by_others = twins.iter().any(|it| run.fixture.is_adopted(it));
     let retiring = object["status"]["retiring"].as_array().is_some_and(|it| !it.is_empty());
     let made = place.iter().filter(|it| !run.fixture.is_adopted(it.1) && Some(it.0) != standing.as_ref());
     let alone = !retiring && made.count() == 0;
@@ -49,8 +50,10 @@ fn given(run: &Run, object: &Value) -> bool {
     let next = run.fixture.first_write(None);
     let drifted = observes(object) && run.has_come_to(&End::Stuck("DriftDetected", next));
     let never = object["spec"]["adoptionPolicy"] == "Never";
-    let refused = never && twins > 0 && run.has_come_to(&End::Stuck("NotOwned", "did not upload it"));
-    let undecided = twins > 1 && run.has_come_to(&End::Stuck("CreateOutcomeUnknown", "several times"));
+    let refused = never && by_others && run.has_come_to(&End::Stuck("NotOwned", "did not upload it"));
+    // By content and time two may be the one that was uploaded.
+    let undecided =
+        by_others && twins.len() > 1 && run.has_come_to(&End::Stuck("CreateOutcomeUnknown", "several times"));
     !as_wanted && (refused || undecided) || drifted && !(as_wanted && alone)
 }
 

@@ -21,7 +21,7 @@ use crate::providers::possession::Possession;
 /// How long an upload without an answer may still take effect.
 const LATE: SignedDuration = SignedDuration::from_mins(10);
 
-/// When to look again for an upload that is not seen yet.
+/// The first wait for an upload that is not seen yet; each one after it is longer.
 const LOOK: Duration = Duration::from_secs(30);
 
 /// So many predecessors may stand at once: an instance has room for 100 certificates.
@@ -171,9 +171,10 @@ impl Held {
 }
 
 impl Intended {
-    /// Whether it may still take effect unseen.
-    fn may_come(&self, now: Timestamp) -> bool {
-        now < self.since.checked_add(LATE).unwrap_or(Timestamp::MAX)
+    /// How long it may still take effect unseen.
+    fn left(&self, now: Timestamp) -> Option<Duration> {
+        let end = self.since.checked_add(LATE).unwrap_or(Timestamp::MAX);
+        Duration::try_from(end.duration_since(now)).ok().filter(|left| !left.is_zero())
     }
 
     /// Whether this may be what the upload made.
@@ -194,8 +195,8 @@ fn bring(want: &Desired, it: &CaCertificate, observed: &Observed) -> Next<Step> 
         return Next::Step(Step::Delete { id: old.id.clone(), why: Why::Retired });
     }
     let other = observed.held.intended.as_ref().filter(|intent| intent.content != want.content);
-    match other.filter(|intent| intent.may_come(observed.now)) {
-        Some(_) => unseen(true), // settled, its record would go
+    match other.and_then(|intent| intent.left(observed.now)) {
+        Some(left) => unseen(left, true), // settled, its record would go
         None => Next::Done,
     }
 }
@@ -243,8 +244,8 @@ fn verify(want: &Desired, possession: &Possession, it: &CaCertificate) -> Next<S
 
 /// A new certificate, once nothing can come any more of an upload before it.
 fn upload(want: &Desired, observed: &Observed) -> Next<Step> {
-    if observed.held.intended.as_ref().is_some_and(|intent| intent.may_come(observed.now)) {
-        return unseen(false);
+    if let Some(left) = observed.held.intended.as_ref().and_then(|intent| intent.left(observed.now)) {
+        return unseen(left, false);
     }
     Next::Step(Step::Upload {
         certificate: want.certificate.clone(),
@@ -253,12 +254,14 @@ fn upload(want: &Desired, observed: &Observed) -> Next<Step> {
     })
 }
 
-fn unseen(serves: bool) -> Next<Step> {
+/// What was answered by nothing is mostly seen soon or never: each look comes three times as late as the one before.
+fn unseen(left: Duration, serves: bool) -> Next<Step> {
+    let gone = LATE.unsigned_abs().saturating_sub(left);
     Next::Wait {
         reason: Reason::Creating,
         message: "an upload got no answer and is not seen: it is waited for until it can no longer come"
             .to_owned(),
-        wait: LOOK,
+        wait: left.min(LOOK.max(gone * 2)),
         serves,
     }
 }

@@ -61,7 +61,7 @@ fn coming(plain: &Scenario) -> Vec<Scenario> {
             // The instance holds it in another resource space.
             name: "twin-elsewhere",
             switches: json!({ "iotda": { "duplicate": "refused014303" } }),
-            end: End::Stuck("UploadRefused", "there already"),
+            end: End::Stuck("UploadRefused", "holds it already"),
             remote: Remote::Absent,
             calls: 3,
             slow: true,
