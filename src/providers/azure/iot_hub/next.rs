@@ -173,9 +173,7 @@ fn verify(want: &Desired, it: &HubCertificate, held: &Held) -> Next<Step> {
             held: held.clone(),
         }),
         (Verification::Proof(possession), Some(code)) => match possession.proof(&want.certificate, code) {
-            Ok(proof) => {
-                Next::Step(Step::Verify { etag: it.etag.clone(), thumbprint: it.thumbprint, proof })
-            }
+            Ok(proof) => Next::Step(Step::Verify { etag: it.etag.clone(), thumbprint: it.thumbprint, proof }),
             Err(Invalid { reason, message }) => Next::Await { reason, message },
         },
     }

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::content::{Content, Shown};
 use super::settings::{Settings, ShownSettings};
 use super::step::{Step, Why};
-use crate::api::certificate::{AdoptionPolicy, Origin, Retiring};
+use crate::api::certificate::{AdoptionPolicy, DeletionPolicy, Origin, Retiring};
 use crate::api::reason::{Invalid, Reason};
 use crate::engine::{Goal, Next};
 use crate::pki::{Certificate, Fingerprint, VerificationCode};
@@ -85,6 +85,8 @@ pub struct Held {
     pub retiring: Vec<Retiring>,
     /// What to do with an identical certificate that is not ours.
     pub adoption: AdoptionPolicy,
+    /// What the resource's deletion does to the present certificate; unless set, what was adopted stays.
+    pub deletion: Option<DeletionPolicy>,
 }
 
 /// An upload that was about to be made.
@@ -285,11 +287,14 @@ fn several() -> Next<Step> {
     }
 }
 
-/// All that is ours goes, one after the other: the present certificate, what retires, what an upload may have made.
+/// All that is ours goes, one after the other: the present certificate, unless it was there before us, what retires, what
+/// an upload may have made.
 fn remove(observed: &Observed) -> Next<Step> {
     let held = &observed.held;
     let delete = |it: &CaCertificate| Next::Step(Step::Delete { id: it.id.clone(), why: Why::Removal });
-    if let Some(it) = &observed.current {
+    let is_adopted = held.remote.as_ref().is_some_and(|(_, origin)| *origin == Origin::Adopted);
+    let stays = is_adopted && held.deletion.is_none();
+    if let Some(it) = observed.current.as_ref().filter(|_| !stays) {
         return if held.knows(it) { delete(it) } else { changed(it) };
     }
     let made = |it: &&CaCertificate| held.intended.as_ref().is_some_and(|intent| intent.made(it));
