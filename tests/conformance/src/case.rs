@@ -106,8 +106,8 @@ impl Case {
             let figure = story.calls;
             return Err(with_log(format!("I6: {calls} calls instead of the committed figure of {figure}")));
         }
-        if calls > story.calls * DEARER && !meanwhile && self.early.is_empty() {
-            let most = story.calls * DEARER;
+        let most = story.calls * DEARER + self.fixture.patience();
+        if calls > most && !meanwhile && self.early.is_empty() {
             return Err(with_log(format!("I6: {calls} calls, and {most} are allowed")));
         }
         let rested = run.rest().await;

@@ -167,6 +167,10 @@ pub trait Fixture: Sync {
     }
     /// Whether a write can be made to fail where the object is not as it was read.
     fn has_preconditions(&self) -> bool;
+    /// Calls that waiting for a write of unknown outcome takes, where repeating it is not harmless.
+    fn patience(&self) -> usize {
+        0
+    }
     /// Whether an intent announces that this object is made.
     fn announces(&self, intent: &Value, object: &Value) -> bool;
     /// What the operator says that it would write, where it only looks and this is there.

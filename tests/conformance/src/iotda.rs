@@ -148,6 +148,11 @@ impl Fixture for Iotda {
         false
     }
 
+    /// Looks after half a minute, one and a half, four and a half, and ten minutes; a list is two pages.
+    fn patience(&self) -> usize {
+        8
+    }
+
     fn announces(&self, intent: &Value, object: &Value) -> bool {
         let known = intent["knownIds"].as_array().is_some_and(|it| it.contains(&object["id"]));
         let sha256 = object["sha256"].as_str().unwrap_or_default();

@@ -41,9 +41,8 @@ fn given(run: &Run, object: &Value) -> bool {
     let twins: Vec<_> =
         place.values().filter(|it| Some(run.fixture.shown(it).thumbprint) == wanted(run)).collect();
     let by_others = twins.iter().any(|it| run.fixture.is_adopted(it));
-    let retiring = object["status"]["retiring"].as_array().is_some_and(|it| !it.is_empty());
     let made = place.iter().filter(|it| !run.fixture.is_adopted(it.1) && Some(it.0) != standing.as_ref());
-    let alone = !retiring && made.count() == 0;
+    let alone = !run.has_retiring() && made.count() == 0;
     if run.has_come_to(&ready(object)) {
         return as_wanted && alone;
     }

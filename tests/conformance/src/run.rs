@@ -207,7 +207,9 @@ impl Run {
             Remote::Untouched => place == self.fixture.place(before),
             Remote::Holds { which, verified } => {
                 let wanted = Shown { thumbprint: which.pair().thumbprint.clone(), verified };
-                place.len() == 1 && place.values().all(|it| self.fixture.shown(it) == wanted)
+                place.len() == 1
+                    && !self.has_retiring()
+                    && place.values().all(|it| self.fixture.shown(it) == wanted)
             }
         }
     }

@@ -104,6 +104,12 @@ impl World {
         self.server.get(&self.path)
     }
 
+    /// Whether the resource's record names what is still to go.
+    pub fn has_retiring(&self) -> bool {
+        let object = self.object().unwrap_or_default();
+        object["status"]["retiring"].as_array().is_some_and(|it| !it.is_empty())
+    }
+
     /// Which of these objects stands for the resource.
     pub fn standing(&self, objects: &Objects) -> Option<(String, Value)> {
         let place = self.fixture.place(objects);

@@ -33,6 +33,11 @@ fn proof() -> Value {
     json!({ "verification": { "proofOfPossession": {} } })
 }
 
+/// With a deletion policy the finalizer stays where it is: nothing is left to do after the last read.
+fn proof_and_deletion() -> Value {
+    json!({ "verification": { "proofOfPossession": {} }, "deletionPolicy": "Delete" })
+}
+
 /// The resource comes.
 fn coming(plain: &Scenario) -> Vec<Scenario> {
     use Which::First;
@@ -47,6 +52,7 @@ fn coming(plain: &Scenario) -> Vec<Scenario> {
             spec: proof(),
             remote: holds(First, true),
             calls: 10,
+            slow: true,
             ..plain.clone()
         },
         Scenario {
@@ -82,10 +88,11 @@ fn coming(plain: &Scenario) -> Vec<Scenario> {
         },
         Scenario {
             name: "adopt-and-verify",
-            spec: proof(),
+            spec: proof_and_deletion(),
             before: Some(First),
             remote: holds(First, true),
             calls: 7,
+            slow: true,
             ..plain.clone()
         },
         Scenario {
@@ -146,6 +153,7 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             then: rotated.clone(),
             remote: holds(Second, true),
             calls: 22,
+            slow: true,
             ..verified.clone()
         },
         Scenario {
@@ -157,7 +165,13 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             calls: 13,
             ..settled.clone()
         },
-        Scenario { name: "repair-verified", then: vec![Act::Tamper(Tamper::Unverify)], calls: 3, ..verified },
+        Scenario {
+            name: "repair-verified",
+            then: vec![Act::Tamper(Tamper::Unverify)],
+            calls: 3,
+            slow: true,
+            ..verified
+        },
         Scenario {
             name: "repair-deleted",
             then: vec![Act::Tamper(Tamper::Remove)],
