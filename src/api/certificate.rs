@@ -183,7 +183,7 @@ pub struct CertificateStatus {
     pub late_writes_until: Option<Timestamp>,
     /// What stands in the service beside the present certificate until its time is over.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
     pub retiring: Vec<Retiring>,
     /// The code that waits for a certificate signed with a key that is kept offline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -309,7 +309,7 @@ pub struct Intent {
     pub removal: bool,
     /// The ids of what was there before, where the service gives ids: what this write makes has another.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1000), inner(length(max = 64)))]
+    #[schemars(length(max = 1000), inner(length(max = 64)), extend("x-kubernetes-list-type" = "atomic"))]
     pub known_ids: Vec<String>,
     /// When it was recorded.
     #[schemars(schema_with = "time_schema")]
