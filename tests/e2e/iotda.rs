@@ -254,6 +254,21 @@ async fn a_lost_answer_to_the_upload_is_settled_by_what_is_there() -> Result<()>
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_it_stands_cannot_be_changed() -> Result<()> {
+    let world = World::of_instances("immutable").await?;
+    world.uploaded(&ca("devices")?, json!({})).await?;
+    let elsewhere = json!({ "region": "cn-north-4", "projectId": PROJECT });
+    for (members, named) in [
+        (json!({ "iotda": elsewhere }), "`iotda` must not change"),
+        (json!({ "appId": "app-2" }), "`appId` must not change"),
+    ] {
+        let refused = world.apply(&world.in_instance("devices", members)).await.err();
+        ensure!(refused.is_some_and(|it| format!("{it:#}").contains(named)), "{named}");
+    }
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_certificates_are_paged_through() -> Result<()> {
     let world = World::of_instances("pages").await?;
     let root = ca("devices")?;
