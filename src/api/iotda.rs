@@ -103,8 +103,8 @@ pub struct Iotda {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 36), regex(pattern = "^[0-9a-f-]+$"))]
     pub instance_id: Option<String>,
-    /// The first label of the instance's own host, as its console shows it under "Access Details" (application, HTTPS):
-    /// `a1b2c3` of `a1b2c3.st1.iotda-app.cn-north-4.myhuaweicloud.com`. Unless set, the region's shared host is called.
+    /// The instance's own host, as its console shows it under "Access Details" (application, HTTPS), such as
+    /// `a1b2c3.st1.iotda-app.cn-north-4.myhuaweicloud.com`. Unless set, the region's shared host is called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
     pub host: Option<String>,

@@ -97,6 +97,21 @@ impl Dependents {
         }
     }
 
+    /// Sends every resource that uses the account, and has not read it with these versions of its Secret, to its
+    /// controller. Where a cloud has no sign-in of its own, the account's status does not tell of other keys.
+    pub fn account_read(&self, account: &ObjectKey, versions: &[(ObjectKey, String)]) {
+        let index = self.lock();
+        for root in index.dependents.get(account).into_iter().flatten() {
+            let read = index.references.get(root);
+            let has_read = |(key, version): &(ObjectKey, String)| {
+                key == account || read.and_then(|it| it.get(key)?.as_ref()) == Some(version)
+            };
+            if !versions.iter().all(has_read) {
+                index.wake(root.clone());
+            }
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Index> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -178,6 +193,29 @@ mod tests {
         assert!(drain(&mut queue).is_empty());
         dependents.changed(&secret("t"), Some("1"));
         assert_eq!(drain(&mut queue), ["a"]);
+    }
+
+    #[test]
+    fn who_used_an_account_with_another_secret_looks_again() {
+        let account =
+            ObjectKey { kind: ReferenceKind::CloudAccount, namespace: "ns".into(), name: "huawei".into() };
+        let (sender, mut queue) = unbounded_channel();
+        let dependents = Dependents::default();
+        dependents.notify("Kind", sender);
+        for name in ["a", "b"] {
+            dependents.refers(&root(name), [account.clone()]);
+        }
+        let versions = |own: &str, of_secret: &str| {
+            [(account.clone(), own.to_owned()), (secret("keys"), of_secret.to_owned())]
+        };
+        dependents.has_read(&root("a"), &versions("1", "1"));
+        dependents.account_read(&account, &versions("2", "1"));
+        assert_eq!(drain(&mut queue), ["b"]);
+        dependents.has_read(&root("b"), &versions("2", "1"));
+        dependents.account_read(&account, &versions("3", "1"));
+        assert!(drain(&mut queue).is_empty());
+        dependents.account_read(&account, &versions("3", "2"));
+        assert_eq!(drain(&mut queue), ["a", "b"]);
     }
 
     #[test]

@@ -10,11 +10,12 @@ use serde_json::Value;
 
 use crate::world::shared;
 
-const KINDS: [(&str, &str); 8] = [
+const KINDS: [(&str, &str); 9] = [
     ("iot_hub", "namespaces/default/iothubcertificates"),
     ("key_vault", "namespaces/default/keyvaultcertificates"),
     ("api_management", "namespaces/default/apimanagementcertificates"),
     ("api_management_vault", "namespaces/default/apimanagementcertificates"),
+    ("iotda", "namespaces/default/iotdacertificates"),
     ("cloud_account", "namespaces/default/cloudaccounts"),
     ("cloud_account_huawei", "namespaces/default/cloudaccounts"),
     ("cluster_cloud_account", "clustercloudaccounts"),

@@ -1,10 +1,12 @@
 //! What must hold at the end of every test, whatever it was about. It goes by the emulator's journal and state and by
 //! the API server's objects, never by what the operator says it did.
 
+mod in_instances;
+
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail, ensure};
-use certferry_rig::installation::CLIENT_SECRET;
+use certferry_rig::installation::{CLIENT_SECRET, SECRET_KEY};
 use certferry_rig::wait::eventually;
 use serde_json::Value;
 
@@ -35,12 +37,14 @@ const PARENTS: [&str; 7] = [
 pub async fn hold(world: &World) -> Result<()> {
     let writes = writes(world).await?;
     only_what_was_asked_for(world, &writes)?;
+    in_instances::nothing_else_was_called(world).await?;
     no_secret_is_told(world).await?;
     // What a test did last may still be on its way.
     eventually(SOON, "the invariants", async || {
         let (objects, remote) = (objects(world).await?, remote(world).await?);
         ready_is_true(&objects, &remote)?;
-        no_orphan(world, &objects, &remote, &writes)
+        no_orphan(world, &objects, &remote, &writes)?;
+        in_instances::all_is_as_the_objects_say(world).await
     })
     .await
 }
@@ -107,9 +111,8 @@ fn no_orphan(
 
 /// I8: no client secret and no key in any object of ours or any event.
 async fn no_secret_is_told(world: &World) -> Result<()> {
-    let kinds = KINDS.map(|it| it.0).join(",");
-    let told = world.kubectl(&["get", &format!("events,{kinds}"), "-o", "json"]).await?;
-    for canary in [CLIENT_SECRET, "PRIVATE KEY", "PRIVATE-KEY"] {
+    let told = world.kubectl(&["get", "events,certferry", "-o", "json"]).await?;
+    for canary in [CLIENT_SECRET, SECRET_KEY, "PRIVATE KEY", "PRIVATE-KEY"] {
         ensure!(!told.contains(canary), "I8: `{canary}` stands in a status or an event");
     }
     Ok(())
@@ -152,10 +155,13 @@ struct Write {
 
 async fn writes(world: &World) -> Result<Vec<Write>> {
     let requests = world.requests().await?;
-    let took_effect = |it: &&Value| {
-        it["method"] != "GET" && matches!(it["answer"]["applied"].as_u64(), Some(status) if status < 300)
-    };
-    requests.iter().filter(took_effect).map(write).collect()
+    requests.iter().filter(|it| took_effect(it) && !in_instances::is_one(it)).map(write).collect()
+}
+
+/// Whether the request was no read, and the service did what it says.
+fn took_effect(request: &Value) -> bool {
+    request["method"] != "GET"
+        && matches!(request["answer"]["applied"].as_u64(), Some(status) if status < 300)
 }
 
 fn write(request: &Value) -> Result<Write> {

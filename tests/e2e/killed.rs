@@ -11,6 +11,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::failover::Stage;
+use crate::instance::{INSTANCE, all_settings};
 use crate::service::from_vault;
 use crate::vault::policy;
 use crate::world::{SOON, World, thumbprint};
@@ -213,6 +214,69 @@ async fn killed_after_any_call_to_a_service_it_loses_no_rotation_and_takes_nothi
         }
     }
     ensure!(world.stored("theirs").await? == theirs, "what is others' was touched");
+    println!("killed {killed} times");
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_after_any_call_to_an_instance_it_leaves_one_certificate_and_never_none() -> Result<()> {
+    let stage = Stage::set().await?;
+    let alone = ["--leader-elect=false"];
+    let world = stage.world("instance-killed").await?.about("iotdacertificate");
+    world.signs("Derived").await?;
+    let mut killed = 0;
+    // A clean run makes so many calls: the reads, and the writes between them. Two rotations: the old one goes at once,
+    // or stays for an hour.
+    for (work, calls) in [("create", 10), ("rotate", 19), ("keep", 14), ("delete", 3)] {
+        for call in 0..calls {
+            let name = format!("{work}-{call}");
+            let mut operator = stage.operator(&alone).await?;
+            let (first, second) = (ca("first")?, ca("second")?);
+            world.tls_secret("ca", &first).await?;
+            let mut members = all_settings();
+            members["adoptionPolicy"] = "Never".into();
+            let grace = if work == "keep" { "1h" } else { "0s" };
+            members["rotation"] = json!({ "gracePeriod": grace });
+            let manifest = world.in_instance(&name, members);
+            if work != "create" {
+                world.apply(&manifest).await?;
+                world.ready(&name).await?;
+            }
+            let writes = world.written().await?.len();
+            let held = hold(&world, "iotdaCertificates.*", call).await?;
+            match work {
+                "create" => world.apply(&manifest).await?,
+                "delete" => world.kubectl(&["delete", world.kind, &name, "--wait=false"]).await.map(drop)?,
+                _ => world.tls_secret("ca", &second).await?,
+            }
+            held.kill(&world, &mut operator).await.with_context(|| name.clone())?;
+            killed += 1;
+            let operator = stage.operator(&alone).await?;
+            let kept: &[_] = match work {
+                "create" => &[&first],
+                "rotate" => &[&second],
+                "keep" => &[&first, &second],
+                _ => &[],
+            };
+            world.holds(kept).await.with_context(|| name.clone())?;
+            if !kept.is_empty() {
+                world.ready(&name).await.with_context(|| name.clone())?;
+                let origin = world.field(&name, ".status.remote.origin").await?;
+                ensure!(origin == "Created", "{name} is {origin}");
+                let mut uploads = world.written().await?.split_off(writes);
+                uploads.retain(|it| it == "upload");
+                ensure!(uploads.len() == 1, "{name}: {} uploads", uploads.len());
+            }
+            let written = world.written().await?.split_off(writes);
+            let gone = written.iter().position(|it| it == "delete");
+            let proven = written.iter().position(|it| it == "verify");
+            ensure!(work != "rotate" || proven < gone, "{name}: {written:?}");
+            ensure!(work != "keep" || gone.is_none(), "{name}: {written:?}");
+            world.kubectl(&["delete", world.kind, &name, "--ignore-not-found", "--timeout=60s"]).await?;
+            ensure!(world.all_in(INSTANCE).await?.is_empty(), "{name}: something is left");
+            operator.stop().await?;
+        }
+    }
     println!("killed {killed} times");
     world.stop().await
 }

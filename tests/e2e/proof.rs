@@ -56,7 +56,7 @@ async fn the_key_may_be_in_a_secret_of_its_own() -> Result<()> {
 }
 
 /// A certificate for that code, signed with the key of the CA of that name.
-fn signed(name: &str, ca: &Pair, code: &str) -> Result<String> {
+pub fn signed(name: &str, ca: &Pair, code: &str) -> Result<String> {
     let named = |name: &str| {
         let mut params = rcgen::CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();

@@ -299,7 +299,7 @@ spec:
             .iter()
             .filter(|it| {
                 let operation = it["operation"].as_str().unwrap_or_default();
-                ["iotHub", "keyVault", "apiManagement"].iter().any(|it| operation.starts_with(it))
+                ["iotHub", "keyVault", "apiManagement", "iotda"].iter().any(|it| operation.starts_with(it))
             })
             .cloned()
             .collect())

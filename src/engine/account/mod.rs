@@ -203,7 +203,9 @@ async fn signed_in<K: AccountResource, S: SignIn>(
         FetchError::Invalid(Invalid { reason, message }) => Failure::Known(Setback::new(reason, message)),
     })?;
     engine.dependents.has_read(key, &fetched.versions);
-    context.clouds.sign_in(&fetched.account).await.map_err(|error| Failure::Known(error.into()))
+    context.clouds.sign_in(&fetched.account).await.map_err(|error| Failure::Known(error.into()))?;
+    engine.dependents.account_read(&object_of::<K>(key), &fetched.versions);
+    Ok(())
 }
 
 async fn report<K: AccountResource, S>(

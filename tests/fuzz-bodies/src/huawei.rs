@@ -27,7 +27,7 @@ const OPERATIONS: [Operation; 6] = [
     Operation::Update,
     Operation::Delete,
 ];
-const PROJECT: &str = "0a1b2c3d4e5f60718293a4b5c6d7e8f9";
+pub(crate) const PROJECT: &str = "0a1b2c3d4e5f60718293a4b5c6d7e8f9";
 
 /// An error's body, for each operation.
 pub fn error(input: &[u8]) {
@@ -83,18 +83,27 @@ pub fn members(input: &[u8]) {
     }
 }
 
-fn failed(status: u16, body: &[u8], operation: Operation) -> Failure {
-    let reply = Reply::new(status, body);
+/// A cloud that answers every request like that.
+pub(crate) fn cloud(reply: Reply) -> Huawei {
     let wire = service_fn(move |_: Plan| ready(Ok::<_, HttpError>(reply.clone().answer())));
-    let huawei = Huawei::over(Http::over(wire), Term::endless("only"));
-    let id = AccountId { display: "CloudAccount `huawei`".to_owned(), uid: "1".to_owned() };
+    Huawei::over(Http::over(wire), Term::endless("only"))
+}
+
+pub(crate) fn id() -> AccountId {
+    AccountId { display: "CloudAccount `huawei`".to_owned(), uid: "1".to_owned() }
+}
+
+pub(crate) fn account() -> HuaweiAccount {
     let keys = HuaweiKeys {
         access_key_id: "AK".to_owned(),
         secret: "a-secret".to_owned().into(),
         security_token: None,
     };
-    let account = HuaweiAccount { environment: HuaweiEnvironment::Public, keys };
-    let session = huawei.session(&id, &account).expect("the account is good");
+    HuaweiAccount { environment: HuaweiEnvironment::Public, keys }
+}
+
+fn failed(status: u16, body: &[u8], operation: Operation) -> Failure {
+    let session = cloud(Reply::new(status, body)).session(&id(), &account()).expect("the account is good");
     let whereabouts =
         Whereabouts { region: "cn-north-4", project_id: Some(PROJECT), instance_id: None, host: None };
     wait(async {

@@ -9,6 +9,7 @@
 //! - [`azure`]: what a hub, Resource Manager and the token endpoint answer.
 //! - [`api_management`]: what an API Management service answers.
 //! - [`huawei`]: what IoTDA, its gateway and IAM answer.
+//! - [`iotda`]: what an IoTDA instance answers.
 //! - [`key_vault`]: what a vault answers and hands out.
 //! - [`manifest`]: resources as the API server hands them over.
 
@@ -19,6 +20,7 @@ pub mod azure;
 mod cloud;
 pub mod huawei;
 mod hub;
+pub mod iotda;
 pub mod key_vault;
 pub mod manifest;
 pub mod pki;
@@ -32,7 +34,7 @@ pub struct Target {
 }
 
 /// Every body.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 19] = [
     Target { name: "pem", body: pki::pem },
     Target { name: "certificate", body: pki::certificate },
     Target { name: "private_key", body: pki::private_key },
@@ -50,5 +52,6 @@ pub const TARGETS: [Target; 18] = [
     Target { name: "api_management", body: api_management::contract },
     Target { name: "huawei_error", body: huawei::error },
     Target { name: "huawei_members", body: huawei::members },
+    Target { name: "iotda", body: iotda::contract },
     Target { name: "manifest", body: manifest::manifest },
 ];

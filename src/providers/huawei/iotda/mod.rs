@@ -221,6 +221,7 @@ fn held(root: &IotdaCertificate) -> Held {
         intended,
         retiring: status.retiring.clone(),
         adoption: root.spec.common.adoption_policy.unwrap_or_default(),
+        deletion: root.spec.common.deletion_policy,
     }
 }
 
@@ -252,10 +253,11 @@ impl Iotda {
             if let Some(marker) = &marker {
                 call = call.query("marker", marker);
             }
-            let wire::Listing { certificates, page } = self.place.read(&call).await?;
+            let listing: wire::Listing = self.place.read(&call).await?;
+            let unreadable = || self.place.failed(Operation::List, Fault::Unreadable);
+            let (certificates, following) = listing.parsed().ok_or_else(unreadable)?;
             let is_last = certificates.is_empty();
             all.extend(certificates);
-            let following = page.and_then(|it| it.marker).filter(|it| !it.is_empty());
             match following {
                 Some(next) if !is_last && marker.as_ref().is_none_or(|before| next < *before) => {
                     marker = Some(next);

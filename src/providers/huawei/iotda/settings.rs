@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::super::Flag;
-use crate::api::iotda::{Ocsp, Provisioning};
+use crate::api::iotda::{Ocsp, OcspTls, Provisioning};
 
 /// What is wanted; a group that is `None` is not managed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,32 +54,47 @@ impl Settings {
         }
     }
 
-    /// The members that have to be sent, if any. What belongs together goes together: a template with the switch that
-    /// needs it, the OCSP server's CA with TLS.
+    /// The members that have to be sent, if any is not as wanted: then all that is managed, so that it stands together
+    /// also where a PUT replaces what it does not name.
     pub fn change(&self, shown: &ShownSettings) -> Option<Map<String, Value>> {
+        let Self { provisioning, ocsp } = self;
+        let as_wanted = provisioning.as_ref().is_none_or(|it| shown.has_provisioning(it))
+            && ocsp.as_ref().is_none_or(|it| shown.has_ocsp(it));
+        if as_wanted {
+            return None;
+        }
         let mut change = Map::new();
-        if let Some(Provisioning { enabled, template_id }) = &self.provisioning
-            && (shown.provision.is(*enabled) == Some(false) || !is_same_id(template_id, &shown.template))
-        {
+        if let Some(Provisioning { enabled, template_id }) = provisioning {
             change.insert("provision_enable".into(), (*enabled).into());
             change.insert("template_id".into(), template_id.clone().into());
         }
-        if let Some(Ocsp { enabled, ssl }) = &self.ocsp {
-            if shown.ocsp.is(*enabled) == Some(false) {
-                change.insert("ocsp_enable".into(), (*enabled).into());
-            }
-            let differs = shown.ocsp_ssl.is(ssl.is_some()) == Some(false);
-            match ssl {
-                Some(tls) if differs || shown.ocsp_server_ca.as_ref() != Some(&tls.server_ca_id) => {
-                    change.insert("ocsp_ssl_enable".into(), true.into());
-                    change.insert("ocsp_server_ca_id".into(), tls.server_ca_id.clone().into());
-                }
-                // That null takes the CA away is documented nowhere; without TLS it means nothing.
-                None if differs => drop(change.insert("ocsp_ssl_enable".into(), false.into())),
-                Some(_) | None => {}
+        if let Some(Ocsp { enabled, ssl }) = ocsp {
+            change.insert("ocsp_enable".into(), (*enabled).into());
+            change.insert("ocsp_ssl_enable".into(), ssl.is_some().into());
+            // That null takes the CA away is documented nowhere; without TLS it means nothing.
+            if let Some(OcspTls { server_ca_id }) = ssl {
+                change.insert("ocsp_server_ca_id".into(), server_ca_id.clone().into());
             }
         }
-        (!change.is_empty()).then_some(change)
+        Some(change)
+    }
+}
+
+impl ShownSettings {
+    /// What cannot be read is no reason to write.
+    fn has_provisioning(&self, wanted: &Provisioning) -> bool {
+        let Provisioning { enabled, template_id } = wanted;
+        self.provision.is(*enabled) != Some(false) && is_same_id(template_id, &self.template)
+    }
+
+    fn has_ocsp(&self, wanted: &Ocsp) -> bool {
+        let Ocsp { enabled, ssl } = wanted;
+        let is_same_ca = |tls: &OcspTls| {
+            self.ocsp_server_ca.as_ref().is_some_and(|it| it.eq_ignore_ascii_case(&tls.server_ca_id))
+        };
+        self.ocsp.is(*enabled) != Some(false)
+            && self.ocsp_ssl.is(ssl.is_some()) != Some(false)
+            && ssl.as_ref().is_none_or(is_same_ca)
     }
 }
 
@@ -96,7 +111,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::api::iotda::OcspTls;
 
     const ONE: &str = "61c970ce2d63eb6ee655dbf0";
     const OTHER: &str = "61c970ce2d63eb6ee655dbf1";
@@ -120,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_differs_is_sent() {
+    fn nothing_is_sent_unless_something_differs() {
         use Flag::{Off, On, Unknown};
         for (wanted, shown, change) in [
             (Settings::default(), shown(On, Some(ONE)), json!(null)),
@@ -143,22 +157,42 @@ mod tests {
             ),
             (provisioning(false, None), shown(Off, None), json!(null)),
             (provisioning(true, Some(ONE)), shown(Unknown, Some(ONE)), json!(null)),
-            (ocsp(true, None), checks(Off, Off, None), json!({ "ocsp_enable": true })),
+            (
+                ocsp(true, None),
+                checks(Off, Off, None),
+                json!({ "ocsp_enable": true, "ocsp_ssl_enable": false }),
+            ),
             (ocsp(true, None), checks(Unknown, Off, None), json!(null)),
             (
                 ocsp(true, Some("ca")),
                 checks(On, Off, None),
-                json!({ "ocsp_ssl_enable": true, "ocsp_server_ca_id": "ca" }),
+                json!({ "ocsp_enable": true, "ocsp_ssl_enable": true, "ocsp_server_ca_id": "ca" }),
             ),
             (
                 ocsp(true, Some("ca")),
                 checks(On, On, Some("other")),
-                json!({ "ocsp_ssl_enable": true, "ocsp_server_ca_id": "ca" }),
+                json!({ "ocsp_enable": true, "ocsp_ssl_enable": true, "ocsp_server_ca_id": "ca" }),
             ),
             (ocsp(true, Some("ca")), checks(On, On, Some("ca")), json!(null)),
-            (ocsp(true, None), checks(On, On, Some("ca")), json!({ "ocsp_ssl_enable": false })),
+            (
+                ocsp(true, None),
+                checks(On, On, Some("ca")),
+                json!({ "ocsp_enable": true, "ocsp_ssl_enable": false }),
+            ),
+            (ocsp(true, Some("ca")), checks(On, On, Some("CA")), json!(null)),
+            (
+                Settings { ocsp: ocsp(false, None).ocsp, ..provisioning(true, Some(ONE)) },
+                ShownSettings { ocsp: On, ..shown(On, Some(ONE)) },
+                json!({
+                    "provision_enable": true, "template_id": ONE, "ocsp_enable": false, "ocsp_ssl_enable": false,
+                }),
+            ),
             (ocsp(true, None), checks(On, Off, Some("ca")), json!(null)),
-            (ocsp(false, None), checks(On, Off, None), json!({ "ocsp_enable": false })),
+            (
+                ocsp(false, None),
+                checks(On, Off, None),
+                json!({ "ocsp_enable": false, "ocsp_ssl_enable": false }),
+            ),
         ] {
             let sent = wanted.change(&shown).map_or(Value::Null, Value::Object);
             assert_eq!(sent, change, "{wanted:?} over {shown:?}");
@@ -172,6 +206,9 @@ mod tests {
         assert_eq!(wanted.provisioning, provisioning(true, Some(ONE)).provisioning);
         assert_eq!(wanted.ocsp, ocsp(false, None).ocsp);
         let sent = wanted.change(&ShownSettings::default()).map_or(Value::Null, Value::Object);
-        assert_eq!(sent, json!({ "provision_enable": true, "template_id": ONE }));
+        let expected = json!({
+            "provision_enable": true, "template_id": ONE, "ocsp_enable": false, "ocsp_ssl_enable": false,
+        });
+        assert_eq!(sent, expected);
     }
 }

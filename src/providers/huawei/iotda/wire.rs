@@ -1,7 +1,8 @@
 //! What goes over the wire. Every member of an answer may be missing or odd; what cannot be read is unknown.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::super::{Flag, date};
 use super::content::{Face, Shown};
@@ -27,20 +28,33 @@ pub(super) struct Verification {
 #[derive(Debug, Deserialize)]
 pub(super) struct Listing {
     #[serde(default)]
-    pub(super) certificates: Vec<Description>,
+    certificates: Option<Vec<Description>>,
     #[serde(default)]
-    pub(super) page: Option<Page>,
+    page: Option<Page>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Page {
+struct Page {
     #[serde(default)]
-    pub(super) marker: Option<String>,
+    count: Option<u64>,
+    #[serde(default)]
+    marker: Option<String>,
+}
+
+impl Listing {
+    /// The certificates and the marker of the next page. An object that lists nothing, and does not say so either, is
+    /// something else's answer: from "nothing is there" an upload would follow.
+    pub(super) fn parsed(self) -> Option<(Vec<Description>, Option<String>)> {
+        let Page { count, marker } = self.page.unwrap_or_default();
+        let certificates = self.certificates.or_else(|| (count == Some(0)).then(Vec::new))?;
+        Some((certificates, marker.filter(|it| !it.is_empty())))
+    }
 }
 
 /// A certificate; a listing shows it without `content`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Description {
+    #[serde(deserialize_with = "id")]
     pub(super) certificate_id: String,
     #[serde(default)]
     content: Option<String>,
@@ -66,10 +80,19 @@ pub(super) struct Description {
     ocsp_server_ca_id: Option<String>,
 }
 
+/// An id goes into paths and into a status: one of another form is not taken. Source: the API reference, pattern of
+/// `certificate_id`.
+fn id<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?;
+    let fits = (1..=36).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    fits.then_some(text).ok_or_else(|| D::Error::custom("no id of a certificate"))
+}
+
 impl Description {
     /// What a listing's item shows of the certificate, if it can be read.
     pub(super) fn face(&self) -> Option<Face> {
-        Some(Face::new(self.cn_name.as_deref()?, self.effective_date?, self.expiry_date?))
+        let name = self.cn_name.as_deref().unwrap_or_default(); // a subject may be without one
+        Some(Face::new(name, self.effective_date?, self.expiry_date?))
     }
 
     /// The certificate, if enough of it can be read to tell it from others.
@@ -115,6 +138,28 @@ mod tests {
         let read = description.parsed().unwrap();
         assert!(read.verified && read.code.is_some() && read.shown.fingerprint.is_none());
         assert_eq!((read.settings.ocsp, read.settings.provision), (Flag::Off, Flag::On));
+    }
+
+    #[test]
+    fn a_listing_says_what_it_lists() {
+        let one = json!({ "certificate_id": "aa" });
+        for (body, read) in [
+            (json!({ "certificates": [one], "page": { "count": 1, "marker": "aa" } }), Some((1, Some("aa")))),
+            (json!({ "certificates": [one], "page": { "count": 1, "marker": "" } }), Some((1, None))),
+            (json!({ "certificates": [], "page": null }), Some((0, None))),
+            (json!({ "certificates": null, "page": { "count": 0 } }), Some((0, None))),
+            (json!({ "certificates": null, "page": { "count": 1 } }), None),
+            (json!({ "error_code": "X.1" }), None),
+        ] {
+            let listing: Listing = serde_json::from_value(body.clone()).unwrap();
+            let parsed = listing.parsed();
+            let parsed = parsed.as_ref().map(|(listed, marker)| (listed.len(), marker.as_deref()));
+            assert_eq!(parsed, read, "{body}");
+        }
+        for bad in ["", "../aa", "a b", "zz", &"a".repeat(37)] {
+            let body = json!({ "certificates": [{ "certificate_id": bad }] });
+            assert!(serde_json::from_value::<Listing>(body).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -141,6 +141,11 @@ fn huawei_members() {
 }
 
 #[test]
+fn iotda() {
+    run("iotda");
+}
+
+#[test]
 fn manifest() {
     run("manifest");
 }

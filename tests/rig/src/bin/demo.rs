@@ -14,14 +14,16 @@ use certferry_rig::programs;
 /// The namespace that the examples are applied to.
 const DEVICES: &str = "devices";
 
-/// The account that the examples name.
-const ACCOUNT: &str = "azure";
+/// The accounts that the examples name.
+const AZURE: &str = "azure";
+const HUAWEI: &str = "huawei";
 
 /// Folders of examples that are shown, and the kind in each.
-const SHOWN: [(&str, &str); 3] = [
+const SHOWN: [(&str, &str); 4] = [
     ("iot-hub", "iothubcertificates"),
     ("key-vault", "keyvaultcertificates"),
     ("api-management", "apimanagementcertificates"),
+    ("huawei-iotda", "iotdacertificates"),
 ];
 
 #[tokio::main]
@@ -37,10 +39,15 @@ async fn main() -> Result<()> {
     cluster.install().await?;
     let operator = cluster.operator(binary, "info", &[]).await?;
     cluster.granting_namespace(DEVICES).await?;
-    cluster.emulated_account(ACCOUNT, DEVICES, &emulator.urls).await?;
+    cluster.emulated_account(AZURE, DEVICES, &emulator.urls).await?;
+    cluster.emulated_huawei_account(HUAWEI, DEVICES, &emulator.urls, "Basic").await?;
     cluster.tls_secret(DEVICES, "factory-ca", &ca("Factory root")?).await?;
-    for (secret, subject) in [("public-web-tls", "www.example.com"), ("billing-client-tls", "billing client")]
-    {
+    for (secret, subject) in [
+        ("public-web-tls", "www.example.com"),
+        ("billing-client-tls", "billing client"),
+        ("device-ca", "Device CA"),
+        ("meters-ca", "Meters CA"),
+    ] {
         cluster.tls_secret(DEVICES, secret, &ca(subject)?).await?;
     }
 
@@ -116,7 +123,7 @@ async fn remove(cluster: &Cluster, foreign: bool) -> Result<()> {
         cluster.kubectl(&all, None).await?;
     }
     if foreign {
-        cluster.kubectl(&["delete", "clustercloudaccount", ACCOUNT], None).await?;
+        cluster.kubectl(&["delete", "clustercloudaccount", AZURE, HUAWEI], None).await?;
         cluster.kubectl(&["delete", "namespace", DEVICES, NAMESPACE], None).await?;
     }
     Ok(())
