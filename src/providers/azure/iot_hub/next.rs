@@ -96,6 +96,8 @@ pub struct Held {
     pub retiring: Vec<Retired>,
     /// What to do with a certificate that is not ours.
     pub adoption: AdoptionPolicy,
+    /// Whether an adopted one stays when the resource goes.
+    pub keeps_adopted: bool,
 }
 
 /// A write that we were about to make.
@@ -231,9 +233,11 @@ pub fn next(goal: &Goal<Desired>, observed: &Observed) -> Next<Step> {
                 Place::Free { beside: true, .. } if observed.kept().count() >= MOST_RETIRING => {
                     crowded(observed)
                 }
-                Place::Free { name, beside } => {
-                    Next::Step(Step::Create { name: name.to_owned(), upload: upload(want), beside })
-                }
+                Place::Free { name, beside } => Next::Step(Step::Create {
+                    name: name.to_owned(),
+                    upload: upload(want),
+                    beside: beside.then(|| observed.held.name.clone()),
+                }),
             })
         }
     }
@@ -362,7 +366,8 @@ fn verify(want: &Desired, it: &HubCertificate, observed: &Observed) -> Next<Step
 /// All that is ours goes, one after the other. Only what we wrote or took over, and last saw or were about to write, is
 /// deleted.
 fn remove(observed: &Observed) -> Next<Step> {
-    let ours = observed.current().and_then(|it| observed.origin(it).map(|_| it));
+    let stays = |origin| origin == Origin::Adopted && observed.held.keeps_adopted;
+    let ours = observed.current().filter(|it| observed.origin(it).is_some_and(|origin| !stays(origin)));
     if let Some(it) = ours {
         let may = observed.knows(it) || observed.held.adoption == AdoptionPolicy::Always;
         return if may { delete(it, Why::Removal) } else { changed() };

@@ -26,6 +26,7 @@ pub(super) fn held(root: &IotHubCertificate, collection: &[String], plain: &str)
         code: code.and_then(|IssuedCode { code, etag }| Some((code.parse().ok()?, etag.clone()))),
         retiring: status.retiring.iter().filter_map(|it| retired(it, collection, plain)).collect(),
         adoption: root.spec.common.adoption_policy.unwrap_or_default(),
+        keeps_adopted: root.spec.common.deletion_policy.is_none(),
     }
 }
 

@@ -14,8 +14,8 @@ pub enum Step {
         name: String,
         /// What.
         upload: Upload,
-        /// Whether it stands beside a predecessor.
-        beside: bool,
+        /// The name of the predecessor beside which it stands, if it does.
+        beside: Option<String>,
     },
     /// PUT with If-Match.
     Replace {
@@ -94,8 +94,8 @@ impl Step {
 impl engine::Step for Step {
     fn name(&self) -> &'static str {
         match self {
-            Self::Create { beside: false, .. } => Self::CREATE,
-            Self::Create { beside: true, .. } => Self::CREATE_BESIDE,
+            Self::Create { beside: None, .. } => Self::CREATE,
+            Self::Create { beside: Some(_), .. } => Self::CREATE_BESIDE,
             Self::Replace { .. } => Self::REPLACE,
             Self::RequestCode { .. } => "RequestCode",
             Self::Verify { .. } => "Verify",
@@ -132,10 +132,22 @@ impl engine::Step for Step {
         }
     }
 
+    /// Names, here: of what stands there already, so that more than one certificate is the resource's.
+    fn known_ids(&self) -> Vec<String> {
+        match self {
+            Self::Create { beside, .. } => beside.iter().cloned().collect(),
+            Self::Delete { name, why: Why::Outdated, .. } => vec![name.clone()],
+            Self::Replace { .. }
+            | Self::RequestCode { .. }
+            | Self::Verify { .. }
+            | Self::Delete { why: Why::Removal | Why::Retired, .. } => Vec::new(),
+        }
+    }
+
     fn progress(&self) -> Reason {
         match self {
-            Self::Create { beside: false, .. } => Reason::Creating,
-            Self::Create { beside: true, .. } | Self::Replace { .. } => Reason::Updating,
+            Self::Create { beside: None, .. } => Reason::Creating,
+            Self::Create { beside: Some(_), .. } | Self::Replace { .. } => Reason::Updating,
             Self::RequestCode { .. } | Self::Verify { .. } => Reason::Verifying,
             Self::Delete { why: Why::Removal, .. } => Reason::Deleting,
             Self::Delete { why: Why::Retired | Why::Outdated, .. } => Reason::Updating,

@@ -265,6 +265,21 @@ fn a_deletion_takes_all_that_is_ours_and_nothing_else() {
     }
 }
 
+#[test]
+fn an_adopted_predecessor_stays_and_what_was_put_beside_it_goes() {
+    let records = Held {
+        origin: Some(Origin::Adopted),
+        keeps_adopted: true,
+        intended: intent(&third(), Intention::PutBeside),
+        ..holds("ca", &other())
+    };
+    let there = [named("ca", &other(), true), named(THIRD, &third(), false)];
+    assert_eq!(row(&Goal::Absent, &there, &records, 0), "Delete ca-00000003");
+    assert_eq!(row(&Goal::Absent, &there[..1], &records, 0), "Done");
+    let said = Held { keeps_adopted: false, ..records };
+    assert_eq!(row(&Goal::Absent, &there, &said, 0), "Delete ca");
+}
+
 /// Whatever is recorded and wherever it stands: what no record of ours speaks of is not written.
 #[test]
 fn no_state_leads_to_a_write_of_what_is_not_ours() {
