@@ -44,7 +44,7 @@ fn given(run: &Run, object: &Value) -> bool {
             && run.has_come_to(&End::Stuck(reason, "several times"))
     };
     if !object["metadata"]["deletionTimestamp"].is_null() {
-        return undecided("DeletionBlocked");
+        return undecided("CreateOutcomeUnknown");
     }
     let made = place.iter().filter(|it| !run.fixture.is_adopted(it.1) && Some(it.0) != standing.as_ref());
     let alone = !run.has_retiring() && made.count() == 0;
