@@ -32,15 +32,20 @@ fn named(run: &Run, object: &Value) -> bool {
 
 /// The service gives the ids: in the end one object is the resource's own, and a deletion leaves none.
 fn given(run: &Run, object: &Value) -> bool {
-    if !object["metadata"]["deletionTimestamp"].is_null() {
-        return false;
-    }
     let place = run.fixture.place(&run.cloud.now());
     let standing = run.standing(&place).map(|it| it.0);
     let as_wanted = is_wanted(run, object);
-    let twins: Vec<_> =
-        place.values().filter(|it| Some(run.fixture.shown(it).thumbprint) == wanted(run)).collect();
-    let by_others = twins.iter().any(|it| run.fixture.is_adopted(it));
+    let shows = |it: &Value| run.fixture.shown(it).thumbprint;
+    let by_others = |it: &&Value| run.fixture.is_adopted(it);
+    // By content and time two may be the one that was uploaded.
+    let has_twin = |it: &Value| place.values().filter(|other| shows(other) == shows(it)).count() > 1;
+    let undecided = |reason| {
+        place.values().filter(by_others).any(has_twin)
+            && run.has_come_to(&End::Stuck(reason, "several times"))
+    };
+    if !object["metadata"]["deletionTimestamp"].is_null() {
+        return undecided("CreateOutcomeUnknown");
+    }
     let made = place.iter().filter(|it| !run.fixture.is_adopted(it.1) && Some(it.0) != standing.as_ref());
     let alone = !run.has_retiring() && made.count() == 0;
     if run.has_come_to(&ready(object)) {
@@ -49,11 +54,9 @@ fn given(run: &Run, object: &Value) -> bool {
     let next = run.fixture.first_write(None);
     let drifted = observes(object) && run.has_come_to(&End::Stuck("DriftDetected", next));
     let never = object["spec"]["adoptionPolicy"] == "Never";
-    let refused = never && by_others && run.has_come_to(&End::Stuck("NotOwned", "did not upload it"));
-    // By content and time two may be the one that was uploaded.
-    let undecided =
-        by_others && twins.len() > 1 && run.has_come_to(&End::Stuck("CreateOutcomeUnknown", "several times"));
-    !as_wanted && (refused || undecided) || drifted && !(as_wanted && alone)
+    let is_there = place.values().filter(by_others).any(|it| Some(shows(it)) == wanted(run));
+    let refused = never && is_there && run.has_come_to(&End::Stuck("NotOwned", "did not upload it"));
+    !as_wanted && refused || undecided("CreateOutcomeUnknown") || drifted && !(as_wanted && alone)
 }
 
 fn observes(object: &Value) -> bool {

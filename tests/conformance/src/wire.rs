@@ -134,6 +134,11 @@ impl Cloud {
         Made { since: self.server.pass_since.load(Ordering::SeqCst), sent: self.states() }
     }
 
+    /// Whether a call of the operator is still on its way.
+    pub fn has_pending(&self) -> bool {
+        self.chaos.pending() > 0
+    }
+
     async fn carry(&self, plan: &Plan) -> Result<Answer, HttpError> {
         self.take(plan, false, self.made()).await
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 
 use crate::api_server::ApiServer;
-use crate::fixture::{Act, Control, Fixture, Shown, Which};
+use crate::fixture::{Act, Control, Fixture, Shown, Tamper, Which};
 use crate::material::base64;
 use crate::path::Path;
 use crate::wire::{Cloud, Objects};
@@ -89,6 +89,7 @@ impl World {
             Act::Tamper(tamper) => {
                 let standing = self.standing(&self.cloud.now()).map(|it| it.0);
                 let control = self.fixture.tamper(*tamper, standing.as_deref());
+                let control = control.filter(|_| !self.makes_a_twin(*tamper));
                 if let Some(Control { method, path, body }) = control {
                     self.cloud.control(method, &path, &body).await;
                     self.cloud.shoot(None).await;
@@ -97,6 +98,15 @@ impl World {
             Act::Delete => self.server.delete(&self.path),
             Act::Spec(change) => self.server.change(&self.path, &json!({ "spec": change })),
         }
+    }
+
+    /// Whether somebody would upload what is there already, or about to come. Most services refuse it; of one that does
+    /// not, nobody could tell whose is whose.
+    fn makes_a_twin(&self, tamper: Tamper) -> bool {
+        let Tamper::Put(which) = tamper else { return false };
+        let place = self.fixture.place(&self.cloud.now());
+        let is_twin = |it: &Value| self.fixture.shown(it).thumbprint == which.pair().thumbprint;
+        !self.fixture.has_names() && (self.cloud.has_pending() || place.values().any(is_twin))
     }
 
     /// The resource.

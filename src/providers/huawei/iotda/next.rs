@@ -118,8 +118,10 @@ pub fn next(goal: &Goal<Desired>, observed: &Observed) -> Next<Step> {
         Goal::Absent => return remove(observed),
         Goal::Present(want) => want,
     };
-    if let Some(it) = outdated(want, observed) {
-        return Next::Step(Step::Delete { id: it.id.clone(), why: Why::Outdated });
+    match outdated(want, observed).as_slice() {
+        [] => {}
+        [it] => return Next::Step(Step::Delete { id: it.id.clone(), why: Why::Outdated }),
+        _ => return several(),
     }
     match place(want, observed) {
         Place::Ours(it, _) => bring(want, it, observed),
@@ -130,10 +132,10 @@ pub fn next(goal: &Goal<Desired>, observed: &Observed) -> Next<Step> {
     }
 }
 
-/// What an upload made for a source that has changed since.
-fn outdated<'a>(want: &Desired, observed: &'a Observed) -> Option<&'a CaCertificate> {
-    let intent = observed.held.intended.as_ref().filter(|it| it.content != want.content)?;
-    observed.others.iter().find(|it| intent.made(it))
+/// What an upload may have made for a source that has changed since.
+fn outdated<'a>(want: &Desired, observed: &'a Observed) -> Vec<&'a CaCertificate> {
+    let intent = observed.held.intended.as_ref().filter(|it| it.content != want.content);
+    intent.map(|it| it.candidates(observed)).unwrap_or_default()
 }
 
 /// How the wanted certificate is there.
@@ -182,6 +184,11 @@ impl Intended {
     /// Whether this may be what the upload made.
     fn made(&self, it: &CaCertificate) -> bool {
         self.content.is(&it.shown) && !self.known_ids.contains(&it.id)
+    }
+
+    /// All that the upload may have made and that is recorded nowhere. It made one of them at most.
+    fn candidates<'a>(&self, observed: &'a Observed) -> Vec<&'a CaCertificate> {
+        observed.others.iter().filter(|it| self.made(it)).collect()
     }
 }
 
@@ -297,9 +304,15 @@ fn remove(observed: &Observed) -> Next<Step> {
     if let Some(it) = observed.current.as_ref().filter(|_| !stays) {
         return if held.knows(it) { delete(it) } else { changed(it) };
     }
-    let made = |it: &&CaCertificate| held.intended.as_ref().is_some_and(|intent| intent.made(it));
-    let retiring = observed.retiring.iter().find(|it| held.retires(it).is_some());
-    retiring.or_else(|| observed.others.iter().find(made)).map_or(Next::Done, delete)
+    if let Some(it) = observed.retiring.iter().find(|it| held.retires(it).is_some()) {
+        return delete(it);
+    }
+    let made = held.intended.as_ref().map(|intent| intent.candidates(observed)).unwrap_or_default();
+    match made.as_slice() {
+        [] => Next::Done,
+        [it] => delete(it),
+        _ => several(),
+    }
 }
 
 fn changed(it: &CaCertificate) -> Next<Step> {

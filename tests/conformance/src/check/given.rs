@@ -87,7 +87,11 @@ impl Given<'_> {
                 }
                 continue;
             }
-            if !made.contains(id) && !recorded {
+            let announced = self.versions.iter().rev().find(|it| it.cloud <= index);
+            let announced = announced.is_some_and(|it| self.fixture.announces(intent(it), object));
+            if !made.contains(id) && !recorded && announced {
+                found.push("I4: removed what somebody else had uploaded after an upload of the same".into());
+            } else if !made.contains(id) && !recorded {
                 found.push(format!("I4: {} removed what was not the resource's own", call.method));
             } else if recorded && !self.asked_to_delete(index) && !self.is_replaced(id, index, call) {
                 found.push("trust lost: removed what served before another one did".into());

@@ -77,6 +77,7 @@ fn coming(plain: &Scenario) -> Vec<Scenario> {
             name: "upload-without-single-read",
             switches: json!({ "iotda": { "readOne": "notPublished", "lastMarker": "absent" } }),
             calls: 4,
+            slow: true,
             ..plain.clone()
         },
         Scenario {
@@ -111,6 +112,7 @@ fn coming(plain: &Scenario) -> Vec<Scenario> {
             end: End::Ready("Observed"),
             remote: Remote::Untouched,
             calls: 3,
+            slow: true,
             ..plain.clone()
         },
         Scenario {
@@ -138,6 +140,7 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             then: rotated.clone(),
             remote: holds(Second, false),
             calls: 13,
+            slow: true,
             ..settled.clone()
         },
         Scenario {
