@@ -6,6 +6,7 @@
 //! - [`pki`]: certificates, keys and proofs of possession, from bytes to values.
 //! - [`source`]: what a resource refers to in the cluster, read and watched.
 //! - [`http`]: the one HTTP client to clouds.
+//! - [`metrics`]: what everyone records to, and what is served of it.
 //! - [`engine`]: observe, ask for the next call, make it, observe again; and what the status says of it.
 //! - [`providers`]: one folder for each service, and what the services of a cloud share.
 //! - [`runtime`]: being a process: logs, shutdown, hardening.
@@ -15,6 +16,7 @@ pub mod api;
 pub mod cli;
 pub mod engine;
 pub mod http;
+pub mod metrics;
 pub mod pki;
 pub mod providers;
 pub mod runtime;

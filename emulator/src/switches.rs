@@ -61,6 +61,28 @@ pub(crate) enum Pbes2 {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct KeyVaultSwitches {
     pub(crate) tags_patch: TagsPatch,
+    pub(crate) latest_while_renewing: LatestWhileRenewing,
+    pub(crate) status_words: StatusWords,
+}
+
+/// What is read under the name alone while a newer version is being made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum LatestWhileRenewing {
+    #[default]
+    Old,
+    /// The one that is being made: disabled, and without a certificate.
+    EmptyNew,
+}
+
+/// How the states of an operation are spelt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum StatusWords {
+    #[default]
+    Camel,
+    Capital,
+    Old,
 }
 
 /// What a change of tags does to those that are there.

@@ -27,11 +27,15 @@ use super::source::{KeyRef, Source};
     printcolumn(name = "Thumbprint", type_ = "string", json_path = ".status.certificate.sha1Thumbprint", priority = 1),
     validation = Rule::new("has(self.spec.certificateName) || self.metadata.name.size() <= 64")
         .message("`spec.certificateName` must be set when the object's name is longer than 64 characters"),
+    validation = Rule::new("has(self.spec.certificateName) || !has(self.spec.rotation) || self.spec.rotation.strategy != 'Overlap' || self.metadata.name.size() <= 55")
+        .message("`spec.certificateName` must be set when the object's name is longer than 55 characters and `spec.rotation.strategy` is 'Overlap'"),
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("has(self.certificateName) == has(oldSelf.certificateName) && (!has(self.certificateName) || self.certificateName == oldSelf.certificateName)")
         .message("`certificateName` must not change: create a new object and delete this one").field_path(".certificateName").reason(Reason::FieldValueForbidden),
+    validation = Rule::new("!has(self.certificateName) || !has(self.rotation) || self.rotation.strategy != 'Overlap' || self.certificateName.size() <= 55")
+        .message("`certificateName` must be at most 55 characters long when `rotation.strategy` is 'Overlap': the certificate's fingerprint is added to it").field_path(".certificateName").reason(Reason::FieldValueInvalid),
     validation = Rule::new("!has(self.deletionPolicy) || self.deletionPolicy != 'Purge'")
         .message("`deletionPolicy` 'Purge' is for key vaults: a hub keeps nothing of what is deleted").field_path(".deletionPolicy").reason(Reason::FieldValueInvalid),
     validation = Rule::new("!has(self.verification) || !has(self.verification.attested) || (has(self.apiVersion) && self.apiVersion == '2023-06-30')")
@@ -136,7 +140,7 @@ pub struct Attested {}
 pub struct Rotation {
     /// The strategy.
     pub strategy: RotationStrategy,
-    /// How long the old certificate stays beside its verified successor.
+    /// How long the old certificate stays beside its successor once that serves; `24h` unless set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::certificate::duration_schema")]
     #[x_kube(validation = Rule::new("duration(self) <= duration('8760h')").message("`gracePeriod` must be at most '8760h'"))]
@@ -148,7 +152,8 @@ pub struct Rotation {
 pub enum RotationStrategy {
     /// The new certificate replaces the old one under the same name, at once.
     InPlace,
-    /// The new certificate stands beside the old one, under a name with its fingerprint, until it is verified.
+    /// The new certificate stands beside the old one, under a name with its fingerprint; the old one goes when the new
+    /// one has been verified, if that is asked, and the grace period is over.
     Overlap,
 }
 

@@ -128,7 +128,7 @@ pub struct Provisioning {
     pub enabled: bool,
     /// The template that is bound to the CA; unless set, none is bound, and one that is bound is taken away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 24, max = 24), regex(pattern = "^[a-fA-F0-9]+$"))]
+    #[schemars(length(min = 24, max = 24), regex(pattern = "^[a-fA-F0-9]{24}$"))]
     pub template_id: Option<String>,
 }
 

@@ -51,6 +51,8 @@ use super::source::{CertificateSecretRef, Pkcs12SecretRef, object_name};
         .message("`renewal.by` 'Vault' needs a lifetime action 'AutoRenew', or none at all: nobody would renew").field_path(".policy").reason(Reason::FieldValueInvalid),
     validation = Rule::new("!has(self.exportTo) || !has(self.policy) || !has(self.policy.keyProperties) || ((!has(self.policy.keyProperties.exportable) || self.policy.keyProperties.exportable) && (!has(self.policy.keyProperties.keyType) || !self.policy.keyProperties.keyType.endsWith('-HSM')))")
         .message("`exportTo` needs a key that can be exported: `policy.keyProperties.exportable` must not be false, nor `keyType` one of an HSM").field_path(".exportTo").reason(Reason::FieldValueInvalid),
+    validation = Rule::new("!(has(self.exportTo) || has(self.signedBy)) || !has(self.policy) || !has(self.policy.keyProperties) || !has(self.policy.keyProperties.curve) || self.policy.keyProperties.curve != 'P-256K'")
+        .message("`curve` 'P-256K' may not be used with `signedBy` or `exportTo`: the operator does not read such keys").field_path(".policy").reason(Reason::FieldValueInvalid),
     validation = Rule::new("!has(self.exportTo) || !has(self.import) || !has(self.import.exportable) || self.import.exportable")
         .message("`exportTo` needs a key that can be exported: `import.exportable` must not be false").field_path(".exportTo").reason(Reason::FieldValueInvalid),
     validation = Rule::new("!has(self.policy) || !has(self.policy.x509Properties.subjectAlternativeNames) || !(has(self.policy.x509Properties.subjectAlternativeNames.uris) || has(self.policy.x509Properties.subjectAlternativeNames.ipAddresses)) || (has(self.apiVersion) && self.apiVersion.startsWith('20'))")
@@ -275,10 +277,10 @@ pub enum OnStuckOperation {
     Cancel,
 }
 
-/// A vault takes 15 tags of 256 characters; five are the operator's.
+/// A vault takes 15 tags of 256 characters; six are the operator's.
 fn tags_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
-        "type": "object", "maxProperties": 10,
+        "type": "object", "maxProperties": 9,
         "additionalProperties": { "type": "string", "maxLength": 256 },
     })
 }

@@ -74,6 +74,13 @@ pub enum KeyType {
     EcHsm,
 }
 
+impl KeyType {
+    /// Whether a curve makes it.
+    pub fn is_elliptic(self) -> bool {
+        matches!(self, Self::EC | Self::EcHsm)
+    }
+}
+
 /// The curves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Curve {

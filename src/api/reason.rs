@@ -12,8 +12,6 @@ pub enum Reason {
     Observed,
     /// The certificate is in the service as wanted, and its time before expiry has begun without a newer source.
     Expiring,
-    /// The certificate is in the service as wanted, and disabled there.
-    Disabled,
     /// The operator does nothing (`managementPolicy: Suspend`).
     Suspended,
     /// The controller has seen the object and not yet finished its first pass.
@@ -56,6 +54,8 @@ pub enum Reason {
     PrivateKeyUnusable,
     /// The private key does not belong to the certificate.
     KeyMismatch,
+    /// The certificate is in the service as wanted, and disabled there: nobody can use it.
+    Disabled,
     /// The certificate's validity is over.
     CertificateExpired,
     /// The certificate is not a CA certificate, and the service needs one.
@@ -146,7 +146,7 @@ impl Reason {
     pub fn class(self) -> Class {
         use Reason::*;
         match self {
-            Ready | Observed | Expiring | Disabled => Class::Fine,
+            Ready | Observed | Expiring => Class::Fine,
             Suspended => Class::Suspended,
             Pending
             | Creating
@@ -160,7 +160,7 @@ impl Reason {
             Throttled | CloudUnavailable | TimedOut | ConcurrentWrite | TargetBusy => Class::Transient,
             SecretNotFound | SecretKeyMissing | ReferenceNotFound | AccountNotFound | SourcesNotGranted
             | OutputsNotGranted => Class::Missing,
-            CertificateMalformed | PrivateKeyUnusable | KeyMismatch | CertificateExpired
+            CertificateMalformed | PrivateKeyUnusable | KeyMismatch | Disabled | CertificateExpired
             | CertificateNotCA | ProofRejected | UploadRefused | UpdateRefused | IssuanceFailed
             | KeyNotExportable | SpecInvalid | NotSupported => Class::User,
             AccountNotAllowed

@@ -71,6 +71,9 @@ struct Run {
     /// Where `/healthz` and `/readyz` are answered, such as `[::]:8081`; nowhere unless set.
     #[arg(long)]
     health_address: Option<SocketAddr>,
+    /// Where `/metrics` is served, such as `[::]:8080`; nowhere unless set.
+    #[arg(long)]
+    metrics_address: Option<SocketAddr>,
     /// How many remote certificates may be deleted within ten minutes; more wait for an annotation.
     #[arg(long, default_value_t = 10)]
     max_deletes: usize,
@@ -107,6 +110,7 @@ fn operate(run: Run) -> Result<()> {
         federated_token_file,
         leader_elect,
         health_address,
+        metrics_address,
         max_deletes,
         log_format,
         log_filter,
@@ -114,7 +118,8 @@ fn operate(run: Run) -> Result<()> {
     let service_account = ServiceAccount { namespace, name: service_account };
     let identity = Identity { service_account, token_file: federated_token_file };
     let limits = Limits { max_deletes };
-    runtime::run(Options { identity, leader_elect, health_address, limits }, log_format, &log_filter)
+    let options = Options { identity, leader_elect, health_address, metrics_address, limits };
+    runtime::run(options, log_format, &log_filter)
 }
 
 /// The definitions of all kinds.

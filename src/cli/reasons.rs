@@ -34,8 +34,8 @@ const CLASSES: [(Class, &str, &str); 8] = [
     (
         Class::Grant,
         "somebody has to grant or repair something",
-        "`Stalled=True`; looked at again every quarter of an hour. `AccessDenied` is tried sooner at first, as a new role \
-         takes minutes to work.",
+        "`Stalled=True`; looked at again every quarter of an hour. `AccessDenied` and `TargetNotFound` are tried sooner at \
+         first: a new role takes minutes to work, and a target may be in the making.",
     ),
     (
         Class::Conflict,

@@ -16,12 +16,14 @@ use kube_runtime::watcher::Event;
 use kube_runtime::{Predicate, WatchStreamExt, predicates, watcher};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::unbounded_channel;
+use tokio::time::Instant;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::dependents::RootKey;
 use super::{Engine, backoff};
+use crate::metrics::Passed;
 use crate::source::watch::WATCH_SECONDS;
 use crate::source::{ObjectKey, ReferenceKind};
 
@@ -52,12 +54,16 @@ pub async fn run<K, Fut>(
         if key.namespace.is_empty() { reference } else { reference.within(&key.namespace) }
     });
 
+    engine.metrics.may_work(kind, CONCURRENCY);
     let (reader, writer) = reflector::store();
     let api = Api::<PartialObjectMeta<K>>::all(engine.client.clone());
     let watch = watcher(api, watcher::Config::default().timeout(WATCH_SECONDS)).default_backoff();
     let observer = engine.clone();
     let changed = watch
-        .inspect_ok(move |event| tell_dependents(&observer, kind, refers_as, event))
+        .inspect_ok(move |event| {
+            observer.metrics.watched(kind, observer.clock.now().as_second() as f64);
+            tell_dependents(&observer, kind, refers_as, event);
+        })
         .reflect(writer)
         .applied_objects()
         // Writes of our own to the status are no news to us. A deletion raises the generation.
@@ -103,19 +109,22 @@ async fn one_pass<Fut>(
 where
     Fut: Future<Output = Option<Duration>>,
 {
+    let (begun, _working) = (Instant::now(), engine.metrics.working(key.kind));
     let passed = tokio::time::timeout(DEADLINE, AssertUnwindSafe(pass(key.clone())).catch_unwind()).await;
-    let due = match passed {
-        Ok(Ok(due)) => due,
+    let again = || Some(backoff::after_failures(engine.memory.failed(&key), fastrand::f64()));
+    let (due, how) = match passed {
+        Ok(Ok(due)) => (due, if due.is_some() { Passed::RequeueAfter } else { Passed::Success }),
         Ok(Err(_)) => {
-            let panics = engine.memory.panicked();
-            tracing::error!(panics, "a pass panicked; it is repeated");
-            Some(backoff::after_failures(engine.memory.failed(&key), fastrand::f64()))
+            engine.metrics.panicked(key.kind);
+            tracing::error!("a pass panicked; it is repeated");
+            (again(), Passed::Error)
         }
         Err(_) => {
             tracing::warn!("a pass took longer than {DEADLINE:?}; it is begun anew");
-            Some(backoff::after_failures(engine.memory.failed(&key), fastrand::f64()))
+            (again(), Passed::Error)
         }
     };
+    engine.metrics.passed(key.kind, how, begun.elapsed());
     Ok(due.map_or_else(Action::await_change, Action::requeue))
 }
 

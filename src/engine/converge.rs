@@ -165,9 +165,13 @@ pub async fn converge<P: Provider>(
                 return End::Failed(Setback::new(reason, message).seen(behind, Some(attempt)));
             }
         };
+        let is_recorded = step.needs_intent();
         match provider.apply(step).await {
             Ok(seen) => {
-                gate.answered(root);
+                // Another step's record stays open: nothing is known of that one yet.
+                if is_recorded {
+                    gate.answered(root);
+                }
                 answered = seen;
             }
             Err(error) => {

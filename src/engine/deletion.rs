@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::api::certificate::{CertificateResource, DeletionPolicy, ManagementPolicy, Origin};
+use crate::api::certificate::{
+    CertificateResource, CertificateStatus, DeletionPolicy, ManagementPolicy, Origin,
+};
 
 /// What has to happen before a resource that is being deleted may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,18 +55,29 @@ pub fn until_no_late_write<R: CertificateResource>(
 
 /// Whether the deletion of this resource is to delete the remote certificate: then the finalizer has to stand on it.
 pub fn deletes<R: CertificateResource>(root: &R) -> bool {
+    deletes_after(root, false)
+}
+
+/// The same once a certificate was made that stands beside others, or not.
+pub fn deletes_after<R: CertificateResource>(root: &R, makes_more: bool) -> bool {
     let origin = root.status().and_then(|it| it.remote.as_ref()).map(|it| it.origin);
     match root.common().deletion_policy {
         Some(DeletionPolicy::Retain) => false,
         Some(DeletionPolicy::Delete | DeletionPolicy::Purge) => true,
-        None => origin != Some(Origin::Adopted),
+        None => origin != Some(Origin::Adopted) || makes_more || root.status().is_some_and(made_more),
     }
+}
+
+/// Whether there may be certificates beside the recorded one that the resource made: where the service gives the ids, the
+/// next one stands beside the one before.
+fn made_more(status: &CertificateStatus) -> bool {
+    !status.retiring.is_empty() || status.intent.as_ref().is_some_and(|it| !it.known_ids.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::certificate::{CertificateStatus, Remote};
+    use crate::api::certificate::Remote;
     use crate::api::iot_hub::IotHubCertificate;
 
     fn root(deletion: Option<&str>, management: Option<&str>, origin: Option<Origin>) -> IotHubCertificate {
@@ -107,6 +120,26 @@ mod tests {
         assert_eq!(left(&root, Some("2025-12-31T00:00:00Z"), "2026-01-01T00:09:00Z"), Some(1));
         root.status.as_mut().unwrap().late_writes_until = Some(at("2026-01-01T00:15:00Z"));
         assert_eq!(minutes(&root, "2026-01-01T00:10:00Z"), Some(5));
+    }
+
+    #[test]
+    fn what_was_made_beside_an_adopted_certificate_goes() {
+        let adopted = |more: serde_json::Value| {
+            let mut root = root(None, None, Some(Origin::Adopted));
+            let mut status = serde_json::to_value(root.status.take()).unwrap();
+            status.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            root.status = serde_json::from_value(status).unwrap();
+            root
+        };
+        let upload = |known_ids: &[&str]| {
+            serde_json::json!({ "intent": {
+                "step": "Upload", "contentHash": "AA", "knownIds": known_ids, "startTime": "2026-01-01T00:00:00Z",
+            } })
+        };
+        let retiring = serde_json::json!({ "retiring": [{ "id": "a", "contentHash": "AA" }] });
+        assert_eq!(removal(&adopted(upload(&["a"]))), Removal::Delete);
+        assert_eq!(removal(&adopted(retiring)), Removal::Delete);
+        assert_eq!(removal(&adopted(upload(&[]))), Removal::LetGo);
     }
 
     #[test]

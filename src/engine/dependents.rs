@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::metrics::Named;
 use crate::source::{ObjectKey, ReferenceKind};
 
 /// One resource of ours: its kind and place.
@@ -16,6 +17,13 @@ pub struct RootKey {
     pub namespace: String,
     /// The name.
     pub name: String,
+}
+
+impl RootKey {
+    /// As metrics name it.
+    pub fn named(&self) -> Named {
+        Named { kind: self.kind, namespace: self.namespace.clone(), name: self.name.clone() }
+    }
 }
 
 /// The index from objects to the resources that refer to them.

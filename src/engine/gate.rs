@@ -41,7 +41,8 @@ impl<P: Provider> Gate<P> for Recording<'_, P::Root> {
         if deleting && let Some(refusal) = self.braked(root) {
             return Err(refusal);
         }
-        if !deleting && deletion::deletes(root) && !write::has_finalizer(root) {
+        let deletes = deletion::deletes_after(root, !step.known_ids().is_empty());
+        if !deleting && deletes && !write::has_finalizer(root) {
             write::add_finalizer(self.api, root).await.map_err(closed)?;
         }
         if step.needs_intent() {

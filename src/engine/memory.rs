@@ -1,7 +1,6 @@
 //! What is remembered of each resource between passes. Losing it costs nothing but an early retry.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +16,6 @@ use crate::api::reason::Class;
 #[derive(Default)]
 pub struct Memory {
     tracks: Mutex<HashMap<RootKey, Track>>,
-    panics: AtomicU64,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -73,11 +71,6 @@ impl Memory {
     /// When the last write was recorded that got an answer.
     pub fn last_answered(&self, key: &RootKey) -> Option<Timestamp> {
         self.tracks.lock().unwrap_or_else(PoisonError::into_inner).get(key)?.answered
-    }
-
-    /// Counts a pass that panicked; gives how many there were since the process began to lead.
-    pub fn panicked(&self) -> u64 {
-        self.panics.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Forgets a resource that is gone.

@@ -38,6 +38,7 @@ use zeroize::Zeroizing;
 
 use crate::api::certificate::{CertificateResource, CertificateSummary, IssuedCode, Remote, Retiring};
 use crate::api::reason::{Invalid, Reason};
+use crate::metrics::Metrics;
 use crate::source::account::Account;
 use crate::source::cert_manager::CertificateRequestSpec;
 use crate::source::cluster::Cluster;
@@ -74,6 +75,8 @@ pub struct Engine {
     pub events: Events,
     /// What stops many deletions at once.
     pub brake: Brake,
+    /// What passes are recorded to.
+    pub metrics: Metrics,
     /// Until when this process may write.
     pub term: Term,
     /// The time.
@@ -97,7 +100,15 @@ impl Engine {
     /// An engine that speaks to this API server and goes by this clock, where nobody else writes. It tells events in the
     /// name of `instance`.
     pub fn new(client: Client, cluster: Cluster, clock: Clock, instance: Option<String>) -> Arc<Self> {
-        Self::leading(Term::endless("only"), client, cluster, clock, instance, Limits::default())
+        Self::leading(
+            Term::endless("only"),
+            client,
+            cluster,
+            clock,
+            instance,
+            Limits::default(),
+            Metrics::new(),
+        )
     }
 
     /// The same for one term.
@@ -108,6 +119,7 @@ impl Engine {
         clock: Clock,
         instance: Option<String>,
         limits: Limits,
+        metrics: Metrics,
     ) -> Arc<Self> {
         let (sender, mut changes) = unbounded_channel::<Change>();
         let dependents = Arc::new(Dependents::default());
@@ -126,6 +138,7 @@ impl Engine {
             accounts: Accounts::default(),
             memory: Memory::default(),
             brake: Brake::new(limits.max_deletes),
+            metrics,
             term,
             clock,
             client,

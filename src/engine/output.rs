@@ -1,13 +1,12 @@
 //! What a resource keeps equal in its own namespace: an exported Secret, a question to cert-manager. Each belongs to the
 //! resource by an owner reference; what others made is never overwritten.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Client, ResourceExt};
+use zeroize::Zeroizing;
 
 use super::Output;
 use super::halt::Halt;
@@ -15,7 +14,7 @@ use crate::api::FIELD_MANAGER;
 use crate::api::certificate::CertificateResource;
 use crate::api::reason::{Invalid, Reason};
 use crate::source::cert_manager::{CertificateRequest, CertificateRequestSpec};
-use crate::source::{ServiceAccount, status_code};
+use crate::source::{ServiceAccount, exported, status_code};
 
 /// Writes what has to be written.
 pub(super) async fn deliver<R: CertificateResource>(
@@ -28,11 +27,7 @@ pub(super) async fn deliver<R: CertificateResource>(
     for output in outputs {
         match output {
             Output::TlsSecret { name, certificates, private_key } => {
-                let data =
-                    [("tls.crt", certificates.into_bytes()), ("tls.key", private_key.as_bytes().to_vec())];
-                place
-                    .secret(&name, data.map(|(key, value)| (key.to_owned(), ByteString(value))).into())
-                    .await?;
+                place.secret(&name, certificates, private_key).await?;
             }
             Output::CertificateRequest { name, spec } => place.certificate_request(&name, spec).await?,
         }
@@ -48,32 +43,46 @@ struct Place<'a, R> {
 }
 
 impl<R: CertificateResource> Place<'_, R> {
-    async fn secret(&self, name: &str, data: BTreeMap<String, ByteString>) -> Result<(), Halt> {
+    /// What others make or change between the look and the write stays theirs.
+    async fn secret(
+        &self,
+        name: &str,
+        certificates: String,
+        private_key: Zeroizing<String>,
+    ) -> Result<(), Halt> {
         let api = Api::<Secret>::namespaced(self.client.clone(), &self.namespace());
-        if let Some(held) = api.get_opt(name).await.map_err(|error| self.not_granted(error, "Secrets"))?
-            && !self.owns(&held)
-        {
-            let message = format!(
-                "Secret `{name}` is there and was not made for this object: choose another \
-                 `spec.exportTo.secretName`, or delete that Secret"
-            );
-            return Err(Invalid::new(Reason::NotOwned, message).into());
-        }
-        let secret = Secret {
-            metadata: self.metadata(name),
+        let held = api.get_opt(name).await.map_err(|error| self.refused(error, "Secret", name))?;
+        let content = (exported::CONTENT.to_owned(), exported::content(certificates.as_bytes()));
+        let data = [("tls.crt", certificates.into_bytes()), ("tls.key", private_key.as_bytes().to_vec())];
+        let mut secret = Secret {
+            metadata: ObjectMeta { annotations: Some([content].into()), ..self.metadata(name) },
             type_: Some("kubernetes.io/tls".to_owned()),
-            data: Some(data),
+            data: Some(data.map(|(key, value)| (key.to_owned(), ByteString(value))).into()),
             ..Secret::default()
         };
-        let params = PatchParams::apply(FIELD_MANAGER).force();
-        let written = api.patch(name, &params, &Patch::Apply(secret)).await;
-        written.map(drop).map_err(|error| self.not_granted(error, "Secrets"))
+        let written = match held {
+            None => api.create(&by_us(), &secret).await,
+            Some(held) if !self.owns(&held) => {
+                let message = format!(
+                    "Secret `{name}` is there and was not made for this object: choose another \
+                     `spec.exportTo.secretName`, or delete that Secret"
+                );
+                return Err(Invalid::new(Reason::NotOwned, message).into());
+            }
+            Some(held) => {
+                secret.metadata.uid = held.uid();
+                secret.metadata.resource_version = held.resource_version();
+                api.patch(name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(&secret)).await
+            }
+        };
+        written.map(drop).map_err(|error| self.refused(error, "Secret", name))
     }
 
     /// A request is fixed once it is made; another question takes the place of one that was asked before.
     async fn certificate_request(&self, name: &str, spec: CertificateRequestSpec) -> Result<(), Halt> {
         let api = Api::<CertificateRequest>::namespaced(self.client.clone(), &self.namespace());
-        let held = api.get_opt(name).await.map_err(|error| self.not_granted(error, "CertificateRequests"))?;
+        let refused = |error| self.refused(error, "CertificateRequest", name);
+        let held = api.get_opt(name).await.map_err(refused)?;
         match held {
             Some(held) if !self.owns(&held) => {
                 let message = format!(
@@ -86,21 +95,19 @@ impl<R: CertificateResource> Place<'_, R> {
             Some(held) => {
                 let only = Preconditions { uid: held.uid(), resource_version: None };
                 let params = DeleteParams { preconditions: Some(only), ..DeleteParams::default() };
-                api.delete(name, &params).await?;
+                api.delete(name, &params).await.map_err(refused)?;
             }
             None => {}
         }
         let request = CertificateRequest { metadata: self.metadata(name), spec, status: None };
-        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        api.create(&params, &request).await.map(drop).map_err(|error| match status_code(&error) {
+        api.create(&by_us(), &request).await.map(drop).map_err(|error| match status_code(&error) {
             Some(404) => Invalid::new(
                 Reason::ReferenceNotFound,
                 "the cluster does not know CertificateRequests: install cert-manager, or sign otherwise \
                  (`spec.signedBy`)",
             )
             .into(),
-            Some(409) => Halt::Outdated,
-            _ => self.not_granted(error, "CertificateRequests"),
+            _ => refused(error),
         })
     }
 
@@ -124,16 +131,36 @@ impl<R: CertificateResource> Place<'_, R> {
         }
     }
 
-    fn not_granted(&self, error: kube::Error, what: &str) -> Halt {
-        if status_code(&error) != Some(403) {
-            return error.into();
+    /// What only somebody can mend is told; what changed meanwhile, or failed, is tried again.
+    fn refused(&self, error: kube::Error, kind: &str, name: &str) -> Halt {
+        let invalid = |reason, message: String| Halt::from(Invalid::new(reason, message));
+        match status_code(&error) {
+            Some(403) => {
+                let ServiceAccount { namespace: home, name } = self.operator;
+                let namespace = self.namespace();
+                let message = format!(
+                    "{kind}s may not be written here; grant it: kubectl -n {namespace} create rolebinding \
+                     certferry-outputs --clusterrole=certferry-outputs --serviceaccount={home}:{name}"
+                );
+                invalid(Reason::OutputsNotGranted, message)
+            }
+            Some(404 | 409) => Halt::Outdated,
+            Some(401 | 408 | 429) => error.into(),
+            Some(status @ 400..=499) => {
+                let message = format!(
+                    "the API server refused {kind} `{name}` with status {status}: if it is there and cannot be \
+                     changed, delete it; else see what the cluster's admission forbids"
+                );
+                invalid(Reason::SpecInvalid, message)
+            }
+            _ => error.into(),
         }
-        let ServiceAccount { namespace: home, name } = self.operator;
-        let namespace = self.namespace();
-        let message = format!(
-            "{what} may not be written here; grant it: kubectl -n {namespace} create rolebinding certferry-outputs \
-             --clusterrole=certferry-outputs --serviceaccount={home}:{name}"
-        );
-        Invalid::new(Reason::OutputsNotGranted, message).into()
     }
 }
+
+fn by_us() -> PostParams {
+    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
+}
+
+#[cfg(test)]
+mod tests;

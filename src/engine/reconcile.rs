@@ -13,7 +13,7 @@ use super::halt::{self, Halt};
 use super::status::{self, Outcome};
 use super::{Engine, Goal, Provider, output, undecodable, write};
 use crate::api::SYNC_REQUESTED;
-use crate::api::certificate::{CertificateResource, ManagementPolicy};
+use crate::api::certificate::{CertificateResource, CertificateStatus, ManagementPolicy};
 use crate::api::condition::{self, ConditionType};
 use crate::api::reason::{Invalid, Reason};
 use crate::source::account::Account;
@@ -330,7 +330,23 @@ impl<P: Provider> Pass<'_, P> {
             write::status(&self.api, root, &status, None).await?;
             self.context.engine.events.announce(root, &old.conditions, &status.conditions).await;
         }
+        self.record(root, &old, &status);
         Ok(requeue)
+    }
+}
+
+impl<P: Provider> Pass<'_, P> {
+    fn record(&self, root: &P::Root, old: &CertificateStatus, new: &CertificateStatus) {
+        let Engine { metrics, clock, .. } = &*self.context.engine;
+        let is_ready = |it: &CertificateStatus| condition::is_true(&it.conditions, ConditionType::Ready);
+        if old.remote.is_none()
+            && is_ready(new)
+            && let Some(created) = root.meta().creation_timestamp.as_ref()
+        {
+            let after = clock.now().duration_since(created.0);
+            metrics.became_ready(self.key.kind, Duration::try_from(after).unwrap_or_default());
+        }
+        metrics.told(self.key.named(), &new.conditions, Some(new));
     }
 }
 

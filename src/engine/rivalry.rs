@@ -24,6 +24,7 @@ impl Engine {
     pub(super) fn forget(&self, key: &RootKey) {
         self.dependents.forget(key);
         self.memory.forget(key);
+        self.metrics.forget(&key.named());
         self.dependents.wake(self.claims.let_go(key));
     }
 }
@@ -74,7 +75,7 @@ impl<P: Provider> Pass<'_, P> {
             };
             let mut status = root.status().cloned().unwrap_or_default();
             (status.remote, status.certificate) = (theirs.remote.clone(), theirs.certificate.clone());
-            status.intent = theirs.intent.clone();
+            (status.intent, status.retiring) = (theirs.intent.clone(), theirs.retiring.clone());
             let fence = root.resource_version();
             return Ok(write::status(&self.api, root, &status, fence.as_deref()).await?);
         }

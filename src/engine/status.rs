@@ -306,7 +306,8 @@ fn settled(facts: &Facts, around: &Circumstances) -> Verdict {
             (Reason::CertificateNotYetValid, ConditionStatus::False, message)
         }
         _ if facts.disabled => {
-            let message = "the certificate is in place, and disabled there: nobody can use it".to_owned();
+            let message = "the certificate is in place, and nobody can use it: enable it, in the spec or in the service"
+                    .to_owned();
             (Reason::Disabled, ConditionStatus::False, message)
         }
         it => usable(facts, it.as_ref(), around),
@@ -440,15 +441,15 @@ fn requeue(
         (Class::Missing, _) if !condition::is_true(conditions, ConditionType::Stalled) => {
             until(end_of_grace(conditions, around.now), around.now)
         }
-        (Class::Grant, _) if verdict.reason == Reason::AccessDenied => {
+        (Class::Grant, _) if matches!(verdict.reason, Reason::AccessDenied | Reason::TargetNotFound) => {
             backoff::jittered(until_next_try(conditions, around.now), around.chance)
         }
         _ => backoff::jittered(SLOW_CHECK, around.chance),
     }
 }
 
-/// A role that was just assigned takes minutes to work: an object that was just refused is tried after half a minute,
-/// then each time after as long as it has been refused.
+/// A role that was just assigned takes minutes to work, and a target may be in the making: an object that was just
+/// refused is tried after half a minute, then each time after as long as it has been refused.
 fn until_next_try(conditions: &[Condition], now: Timestamp) -> Duration {
     let since = condition::find(conditions, ConditionType::Stalled).map_or(now, |it| it.last_transition_time);
     Duration::try_from(now.duration_since(since)).unwrap_or_default().clamp(FIRST_TRY, SLOW_CHECK)

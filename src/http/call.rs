@@ -95,6 +95,16 @@ pub struct Call {
     headers: Vec<(&'static str, Value)>,
     body: Body,
     limit: Limit,
+    label: Label,
+}
+
+/// What a call counts as: the cloud, and what is asked of it. Both are literals, so that there are few.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The cloud.
+    pub provider: &'static str,
+    /// What is asked.
+    pub operation: &'static str,
 }
 
 #[derive(Clone)]
@@ -162,7 +172,24 @@ impl Call {
             headers: Vec::new(),
             body: Body::none(),
             limit: Limit::Object,
+            label: Label { provider: "unknown", operation: "unknown" },
         }
+    }
+
+    /// What it counts as.
+    #[must_use]
+    pub fn counted_as(mut self, provider: &'static str, operation: &'static str) -> Self {
+        self.label = Label { provider, operation };
+        self
+    }
+
+    pub(super) fn label(&self) -> Label {
+        self.label
+    }
+
+    /// Whether it may change something.
+    pub(super) fn is_write(&self) -> bool {
+        self.method != Method::Get
     }
 
     /// With a query parameter more.

@@ -15,15 +15,18 @@ use std::time::Duration;
 
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use reqwest::{Certificate, Client, Request, redirect, retry, tls};
+use tokio::time::Instant;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt, service_fn};
 
 pub use answer::{Answer, Unreadable};
-pub use call::{Body, Call, Limit, Method, Plan};
+pub use call::{Body, Call, Label, Limit, Method, Plan};
 pub use endpoint::{BadEndpoint, Endpoint};
 use endpoint::{Host, Scheme};
 pub use error::{Distrust, HttpError, NoConnection, Refusal};
 use resolver::{Reach, Resolver};
+
+use crate::metrics::Metrics;
 pub use retry_after::{LONGEST_WAIT, retry_after};
 
 /// Name resolution, TCP and TLS handshake together, until a request can be sent.
@@ -42,6 +45,7 @@ const BUNDLE: (usize, usize) = (512 * 1024, 300);
 pub struct Http {
     wire: BoxCloneSyncService<Plan, Answer, HttpError>,
     reach: Reach,
+    metrics: Metrics,
 }
 
 /// Whom the client trusts, and which addresses it may dial.
@@ -106,7 +110,11 @@ impl Http {
             .build()
             .map_err(|_| if trust.roots.is_empty() { TrustError::NoRoots } else { TrustError::Bundle })?;
         let carry = move |plan: Plan| carry(client.clone(), plan);
-        Ok(Self { wire: BoxCloneSyncService::new(service_fn(carry)), reach: trust.reach })
+        Ok(Self {
+            wire: BoxCloneSyncService::new(service_fn(carry)),
+            reach: trust.reach,
+            metrics: Metrics::new(),
+        })
     }
 
     /// A client whose calls, checked and planned as ever, are carried by something else: a simulation.
@@ -115,7 +123,13 @@ impl Http {
         S: Service<Plan, Response = Answer, Error = HttpError> + Clone + Send + Sync + 'static,
         S::Future: Send + 'static,
     {
-        Self { wire: BoxCloneSyncService::new(wire), reach: Reach::Loopback }
+        Self { wire: BoxCloneSyncService::new(wire), reach: Reach::Loopback, metrics: Metrics::new() }
+    }
+
+    /// The same client, whose calls are counted there.
+    #[must_use]
+    pub fn recording(self, metrics: &Metrics) -> Self {
+        Self { metrics: metrics.clone(), ..self }
     }
 
     /// Sends the call once, and gives the whole answer or says what is known of a missing one.
@@ -128,9 +142,16 @@ impl Http {
         if (call.endpoint().scheme() == Scheme::Http) != (self.reach == Reach::InstanceMetadata) {
             return Err(Refusal::Address.into());
         }
+        let (label, write) = (call.label(), call.is_write());
         let plan = call.plan()?;
+        let begun = Instant::now();
         // Longer than the limit for connecting, so when it ends, the request may have been sent.
-        tokio::time::timeout(TOTAL, self.wire.clone().oneshot(plan)).await.unwrap_or(Err(HttpError::TimedOut))
+        let answer = tokio::time::timeout(TOTAL, self.wire.clone().oneshot(plan)).await;
+        let answer = answer.unwrap_or(Err(HttpError::TimedOut));
+        let status = answer.as_ref().ok().map(|it| it.status);
+        let Label { provider, operation } = label;
+        self.metrics.called(provider, operation, write, status, begun.elapsed());
+        answer
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use crate::api::reason::Reason;
 use crate::engine::error::CloudError;
 use crate::http::{BadEndpoint, Http, Trust, TrustError};
+use crate::metrics::Metrics;
 
 /// The clients of one kind of cloud.
 #[derive(Default)]
@@ -13,9 +14,17 @@ pub(super) struct Clients {
     clouds: OnceLock<Http>,
     /// The one client for everything, in a simulation.
     only: Option<Http>,
+    /// Where calls are counted.
+    metrics: Metrics,
 }
 
 impl Clients {
+    /// The same, with their calls counted there.
+    #[must_use]
+    pub(super) fn recording(self, metrics: &Metrics) -> Self {
+        Self { metrics: metrics.clone(), ..self }
+    }
+
     /// All over this client.
     pub(super) fn over(http: Http) -> Self {
         Self { only: Some(http), ..Self::default() }
@@ -26,7 +35,7 @@ impl Clients {
         if let Some(http) = self.only.as_ref().or_else(|| self.clouds.get()) {
             return Ok(http.clone());
         }
-        let http = Http::new(&Trust::clouds()).map_err(untrusted)?;
+        let http = self.made(&Trust::clouds())?;
         Ok(self.clouds.get_or_init(|| http).clone())
     }
 
@@ -35,8 +44,16 @@ impl Clients {
         if let Some(only) = &self.only {
             return Ok(only.clone());
         }
-        let trust = Trust::administrator(ca_bundle).map_err(untrusted)?;
-        Http::new(&trust).map_err(untrusted)
+        self.made(&Trust::administrator(ca_bundle).map_err(untrusted)?)
+    }
+
+    /// For the machine's own instance metadata service.
+    pub(super) fn instance_metadata(&self) -> Result<Http, CloudError> {
+        self.made(&Trust::instance_metadata())
+    }
+
+    fn made(&self, trust: &Trust) -> Result<Http, CloudError> {
+        Ok(Http::new(trust).map_err(untrusted)?.recording(&self.metrics))
     }
 }
 

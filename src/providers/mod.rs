@@ -29,6 +29,7 @@ use crate::engine::reconcile::{self, Context};
 use crate::engine::term::Term;
 use crate::engine::{Engine, Provider, stock};
 use crate::http::Http;
+use crate::metrics::Metrics;
 use crate::source::account::{Account, Cloud};
 use azure::Azure;
 use azure::api_management::ApiManagement;
@@ -63,9 +64,10 @@ impl Clouds {
         Self { azure: Arc::new(azure), huawei: Arc::new(Huawei::over(http, term)) }
     }
 
-    /// For one term of leadership.
-    pub fn new(term: Term) -> Self {
-        Self { azure: Arc::new(Azure::new(term.clone())), huawei: Arc::new(Huawei::new(term)) }
+    /// For one term of leadership, with their calls counted.
+    pub fn new(term: Term, metrics: &Metrics) -> Self {
+        let azure = Azure::new(term.clone()).recording(metrics);
+        Self { azure: Arc::new(azure), huawei: Arc::new(Huawei::new(term).recording(metrics)) }
     }
 }
 

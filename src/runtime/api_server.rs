@@ -11,26 +11,28 @@ use kube::{Client, Config};
 use tower::{Service, layer::layer_fn};
 
 use super::health::Pulse;
+use crate::metrics::Metrics;
 use crate::source::watch::WATCH_SECONDS;
 
 /// A client with limits: a call or a watch on a dead connection is noticed within a minute. Watches are opened anew
 /// before the read limit.
-pub async fn client(pulse: Pulse) -> Result<Client> {
+pub async fn client(pulse: Pulse, metrics: Metrics) -> Result<Client> {
     let mut config =
         Config::infer().await.context("no Kubernetes configuration: set KUBECONFIG or run in a pod")?;
     config.connect_timeout = Some(Duration::from_secs(10));
     config.read_timeout = Some(Duration::from_secs(u64::from(WATCH_SECONDS) + 10));
     config.write_timeout = Some(Duration::from_secs(30));
     let builder = ClientBuilder::try_from(config).context("the Kubernetes configuration cannot be used")?;
-    let heard = layer_fn(move |inner| Heard { inner, pulse: pulse.clone() });
+    let heard = layer_fn(move |inner| Heard { inner, pulse: pulse.clone(), metrics: metrics.clone() });
     Ok(builder.with_layer(&heard).build())
 }
 
-/// Tells the pulse of every answer.
+/// Tells the pulse and the metrics of every answer.
 #[derive(Clone)]
 struct Heard<S> {
     inner: S,
     pulse: Pulse,
+    metrics: Metrics,
 }
 
 impl<S, B, C> Service<Request<B>> for Heard<S>
@@ -48,9 +50,12 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let watch = request.uri().query().is_some_and(|it| it.contains("watch=true"));
-        let (answer, pulse) = (self.inner.call(request), self.pulse.clone());
+        let method = request.method().clone();
+        let (pulse, metrics) = (self.pulse.clone(), self.metrics.clone());
+        let answer = self.inner.call(request);
         Box::pin(async move {
             let answer = answer.await?;
+            metrics.api_server(method.as_str(), answer.status().as_u16());
             pulse.beat(watch && answer.status().is_success());
             Ok(answer)
         })

@@ -1,19 +1,12 @@
 //! What probes ask: `/healthz`, whether the process is worth keeping, and `/readyz`, whether it can do its work.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use http::StatusCode;
 
+use super::endpoint::Response;
 use crate::source::watch::WATCH_SECONDS;
 
 /// A leader whose watches are silent for so long, while the API server answers, sees nothing any more.
@@ -80,53 +73,17 @@ impl Pulse {
     }
 }
 
-/// Serves the probes until told to stop.
-pub async fn serve(address: SocketAddr, pulse: Pulse, stop: CancellationToken) -> Result<()> {
-    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
-    tracing::info!(address = %listener.local_addr()?, "serving probes");
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => {
-                        let pulse = pulse.clone();
-                        let answer = service_fn(move |request| answer(pulse.clone(), request));
-                        tokio::spawn(
-                            http1::Builder::new()
-                                .timer(TokioTimer::new())
-                                .header_read_timeout(Duration::from_secs(5))
-                                .keep_alive(false)
-                                .serve_connection(TokioIo::new(stream), answer),
-                        );
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "a probe's connection was not accepted");
-                        tokio::time::sleep(Duration::from_secs(1)).await;
-                    }
-                },
-            }
-        }
-    });
-    Ok(())
-}
-
-async fn answer(
-    pulse: Pulse,
-    request: Request<Incoming>,
-) -> Result<Response<String>, std::convert::Infallible> {
-    let (good, why) = match request.uri().path() {
+/// What a probe is told.
+pub fn answer(pulse: &Pulse, path: &str) -> Response {
+    let (good, why) = match path {
         "/healthz" => (pulse.is_alive(), "the watches are silent while the API server answers"),
         "/readyz" => (pulse.is_ready(), "the API server has not answered yet"),
-        _ => return Ok(respond(StatusCode::NOT_FOUND, "there are /healthz and /readyz")),
+        _ => return Response::plain(StatusCode::NOT_FOUND, "there are /healthz and /readyz"),
     };
-    Ok(if good { respond(StatusCode::OK, "ok") } else { respond(StatusCode::SERVICE_UNAVAILABLE, why) })
-}
-
-fn respond(status: StatusCode, text: &str) -> Response<String> {
-    let mut response = Response::new(format!("{text}\n"));
-    *response.status_mut() = status;
-    response
+    match good {
+        true => Response::plain(StatusCode::OK, "ok"),
+        false => Response::plain(StatusCode::SERVICE_UNAVAILABLE, why),
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! term and waits for the end.
 
 mod api_server;
+mod endpoint;
 mod health;
 mod leader;
 mod process;
@@ -23,14 +24,20 @@ use crate::engine::clock::Clock;
 use crate::engine::controller;
 use crate::engine::term::Term;
 use crate::engine::{Engine, Limits, stock};
+use crate::metrics::Metrics;
 use crate::providers::{self, Clouds};
 use crate::source::ServiceAccount;
 use crate::source::cluster::Cluster;
+use endpoint::Response;
 use health::Pulse;
+use http::StatusCode;
 use leader::Candidate;
 
 /// How long running passes may take to finish after SIGTERM; the Lease is given up after that.
 const GRACE: Duration = Duration::from_secs(17);
+
+/// The form of what is scraped.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Forms of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -58,6 +65,8 @@ pub struct Options {
     pub leader_elect: bool,
     /// Where probes are answered; nowhere unless set.
     pub health_address: Option<SocketAddr>,
+    /// Where metrics are served; nowhere unless set.
+    pub metrics_address: Option<SocketAddr>,
     /// What every leader's engine is told.
     pub limits: Limits,
 }
@@ -79,15 +88,21 @@ pub fn run(options: Options, log_format: LogFormat, log_filter: &str) -> Result<
 async fn serve(options: Options) -> Result<()> {
     let stop = CancellationToken::new();
     process::cancel_on_signal(stop.clone())?;
-    let pulse = Pulse::new();
+    let (pulse, metrics) = (Pulse::new(), Metrics::new());
     if let Some(address) = options.health_address {
-        health::serve(address, pulse.clone(), stop.clone()).await?;
+        let pulse = pulse.clone();
+        endpoint::serve(address, "probes", stop.clone(), move |path| health::answer(&pulse, path)).await?;
     }
-    let client = api_server::client(pulse.clone()).await?;
+    if let Some(address) = options.metrics_address {
+        let metrics = metrics.clone();
+        endpoint::serve(address, "metrics", stop.clone(), move |path| scrape(&metrics, path)).await?;
+    }
+    let client = api_server::client(pulse.clone(), metrics.clone()).await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "certferry runs");
     if !options.leader_elect {
         pulse.leads(true);
-        lead(&options, &client, Term::endless(process::identity()), &stop).await;
+        metrics.leads(true);
+        lead(&options, &client, Term::endless(process::identity()), &metrics, &stop).await;
         return Ok(());
     }
     let namespace = &options.identity.service_account.namespace;
@@ -98,11 +113,13 @@ async fn serve(options: Options) -> Result<()> {
             () = stop.cancelled() => break,
         };
         pulse.leads(true);
+        metrics.leads(true);
         tokio::select! {
-            () = lead(&options, &client, term.clone(), &stop) => {}
+            () = lead(&options, &client, term.clone(), &metrics, &stop) => {}
             () = candidate.keep(&term) => {} // whatever runs is dropped: it may not write any more
         }
         pulse.leads(false);
+        metrics.leads(false);
         if stop.is_cancelled() {
             candidate.resign(&term).await;
         }
@@ -111,12 +128,19 @@ async fn serve(options: Options) -> Result<()> {
 }
 
 /// Does the operator's work for one term, until told to stop.
-async fn lead(options: &Options, client: &Client, term: Term, stop: &CancellationToken) {
+async fn lead(options: &Options, client: &Client, term: Term, metrics: &Metrics, stop: &CancellationToken) {
     let Identity { service_account, token_file } = options.identity.clone();
     let cluster = Cluster::new(client.clone(), service_account, token_file);
-    let clouds = Arc::new(Clouds::new(term.clone()));
-    let engine =
-        Engine::leading(term, client.clone(), cluster, Clock::system(), process::hostname(), options.limits);
+    let clouds = Arc::new(Clouds::new(term.clone(), metrics));
+    let engine = Engine::leading(
+        term,
+        client.clone(),
+        cluster,
+        Clock::system(),
+        process::hostname(),
+        options.limits,
+        metrics.clone(),
+    );
     tokio::select! {
         () = take_stock(&engine) => {}
         () = stop.cancelled() => return,
@@ -134,6 +158,17 @@ async fn lead(options: &Options, client: &Client, term: Term, stop: &Cancellatio
             tracing::info!("shutting down; running passes are let finish");
             let _ = tokio::time::timeout(GRACE, running).await; // what has not finished is begun anew at the next start
         }
+    }
+}
+
+/// What Prometheus asks for.
+fn scrape(metrics: &Metrics, path: &str) -> Response {
+    if path != "/metrics" {
+        return Response::plain(StatusCode::NOT_FOUND, "there is /metrics");
+    }
+    match metrics.render() {
+        Ok(text) => Response { status: StatusCode::OK, kind: OPEN_METRICS, text },
+        Err(_) => Response::plain(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written"),
     }
 }
 

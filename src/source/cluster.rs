@@ -7,7 +7,9 @@ use kube::{Api, Client, ResourceExt};
 
 use super::account::Account;
 use super::cert_manager::CertificateRequest;
-use super::{Data, Fetched, ObjectKey, Reference, ReferenceKind, ServiceAccount, resolve, status_code};
+use super::{
+    Data, Fetched, ObjectKey, Reference, ReferenceKind, ServiceAccount, exported, resolve, status_code,
+};
 use crate::api::account::{AllowedNamespaces, CloudAccount, ClusterCloudAccount};
 use crate::api::certificate::{AccountKind, AccountRef};
 use crate::api::key_vault::KeyVaultCertificate;
@@ -110,8 +112,10 @@ impl Cluster {
             _ => FetchError::Api(error),
         })?;
         let version = secret.resource_version().unwrap_or_default();
-        let data = secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect();
-        Ok((version, data))
+        let content = secret.annotations().get(exported::CONTENT);
+        let content = content.map(|it| (exported::CONTENT.to_owned(), it.clone().into_bytes()));
+        let data = secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0));
+        Ok((version, data.chain(content).collect()))
     }
 
     async fn config_map(&self, namespace: &str, name: &str) -> Result<(String, Data), FetchError> {

@@ -7,6 +7,7 @@ pub mod account;
 pub mod assertion;
 pub mod cert_manager;
 pub mod cluster;
+pub mod exported;
 pub mod material;
 pub mod resolve;
 pub mod target;
@@ -115,7 +116,8 @@ pub struct Fetched {
     pub versions: Vec<(ObjectKey, String)>,
 }
 
-/// The keys and values of a Secret or ConfigMap; wiped from memory when dropped.
+/// The keys and values of a Secret or ConfigMap; wiped from memory when dropped. A Secret that the operator wrote has
+/// [`exported::CONTENT`] among its keys, which no Secret can have by itself.
 pub struct Data(BTreeMap<String, Zeroizing<Vec<u8>>>);
 
 impl Fetched {

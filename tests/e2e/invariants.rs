@@ -3,7 +3,7 @@
 
 mod in_instances;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::{Result, bail, ensure};
 use certferry_rig::installation::{CLIENT_SECRET, SECRET_KEY};
@@ -54,7 +54,7 @@ fn only_what_was_asked_for(world: &World, writes: &[Write]) -> Result<()> {
     let asked = world.asked();
     for write in writes {
         ensure!(
-            asked.contains_key(&write.id),
+            asked.contains_key(&whose(&asked, &write.id)),
             "I4: {} {} is of no manifest: {asked:?}",
             write.operation,
             write.id
@@ -73,7 +73,7 @@ fn ready_is_true(objects: &[(Id, Value)], remote: &BTreeMap<Id, Held>) -> Result
         };
         let Some(ready) = ready.filter(current) else { continue };
         let told = object["status"]["certificate"]["sha1Thumbprint"].as_str().unwrap_or_default();
-        let held = remote.get(id);
+        let held = remote.get(&goes_by(id, object));
         ensure!(
             held.is_some_and(|it| it.current.eq_ignore_ascii_case(told)),
             "I7: {id} is {ready} with {told}, and the service holds {held:?}"
@@ -89,12 +89,17 @@ fn no_orphan(
     remote: &BTreeMap<Id, Held>,
     writes: &[Write],
 ) -> Result<()> {
-    let live: BTreeSet<_> = objects.iter().map(|it| &it.0).collect();
     let last: BTreeMap<_, _> = writes.iter().map(|it| (&it.id, it)).collect();
     let made = last.into_iter().filter(|(id, write)| !write.removes && remote.contains_key(*id));
-    for (id, write) in made.filter(|(id, _)| !live.contains(*id)) {
-        let asked = world.asked();
-        let says = |member: &str| asked.get(id).and_then(|it| it[member].as_str());
+    let asked = world.asked();
+    for (id, write) in made {
+        let owner = whose(&asked, id);
+        if let Some((_, object)) = objects.iter().find(|it| it.0 == owner) {
+            let told = *id == goes_by(&owner, object) || retires(&owner, object).contains(id);
+            ensure!(told, "I1: {id} stands, made by {}, and no record tells so", write.operation);
+            continue;
+        }
+        let says = |member: &str| asked.get(&owner).and_then(|it| it[member].as_str());
         let stays = match says("deletionPolicy") {
             Some(policy) => policy == "Retain",
             None => says("adoptionPolicy") == Some("Always"), // what was adopted is retained
@@ -111,6 +116,34 @@ async fn no_secret_is_told(world: &World) -> Result<()> {
         ensure!(!told.contains(canary), "I8: `{canary}` stands in a status or an event");
     }
     Ok(())
+}
+
+/// Whose a remote certificate is: a name with a fingerprint behind it stands beside the one that its manifest gives.
+fn whose(asked: &BTreeMap<Id, Value>, id: &Id) -> Id {
+    let front = id.rsplit_once('-').filter(|(_, digits)| {
+        digits.len() == 8 && digits.bytes().all(|it| it.is_ascii_digit() || (b'a'..=b'f').contains(&it))
+    });
+    let rotates = |(front, _): &(&str, &str)| asked.get(*front).is_some_and(|it| !it["rotation"].is_null());
+    front.filter(rotates).map_or(id.as_str(), |(front, _)| front).to_owned()
+}
+
+/// The remote certificate that a resource goes by.
+fn goes_by(owner: &str, object: &Value) -> Id {
+    beside(owner, &object["status"]["remote"]["id"]).unwrap_or_else(|| owner.to_owned())
+}
+
+/// Those that retire beside it.
+fn retires(owner: &str, object: &Value) -> Vec<Id> {
+    let entries = object["status"]["retiring"].as_array();
+    entries.into_iter().flatten().filter_map(|it| beside(owner, &it["id"])).collect()
+}
+
+/// A hub's id, in the form that the ids here have.
+fn beside(owner: &str, id: &Value) -> Option<Id> {
+    let (parent, plain) = owner.split_once('/')?;
+    let name = id.as_str()?.rsplit('/').next()?;
+    let more = name.strip_prefix(plain)?;
+    (more.is_empty() || more.starts_with('-')).then(|| format!("{parent}/{name}"))
 }
 
 /// A call that took effect and was no read.

@@ -13,16 +13,16 @@ use serde_json::json;
 use crate::failover::Stage;
 use crate::instance::{INSTANCE, all_settings};
 use crate::service::from_vault;
-use crate::vault::policy;
+use crate::vault::{VAULT, policy};
 use crate::world::{SOON, World, thumbprint};
 
 /// A call whose answer is held back once the service has done it.
-struct HeldCall {
+pub struct HeldCall {
     seen: usize,
     call: usize,
 }
 
-async fn hold(world: &World, operation: &str, call: usize) -> Result<HeldCall> {
+pub async fn hold(world: &World, operation: &str, call: usize) -> Result<HeldCall> {
     let seen = world.calls().await?;
     let held = json!({
         "operation": operation, "times": 1, "skip": call,
@@ -34,7 +34,7 @@ async fn hold(world: &World, operation: &str, call: usize) -> Result<HeldCall> {
 
 impl HeldCall {
     /// Waits until the call is made, and kills the operator.
-    async fn kill(self, world: &World, operator: &mut Operator) -> Result<()> {
+    pub async fn kill(self, world: &World, operator: &mut Operator) -> Result<()> {
         eventually(SOON, "the call after which it is killed", async || {
             let made = world.calls().await? - self.seen;
             ensure!(made > self.call, "{made} calls");
@@ -150,6 +150,52 @@ async fn killed_after_any_call_to_a_vault_it_leaves_one_version_and_no_orphan() 
         }
     }
     println!("killed {killed} times");
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_after_any_call_of_a_renewal_it_makes_one_new_version() -> Result<()> {
+    let stage = Stage::set().await?;
+    let alone = ["--leader-elect=false"];
+    let world = stage.world("vault-renewal-killed").await?.about("keyvaultcertificate");
+    let slow = json!({ "delays": { "issue": 3 } });
+    world.emulator.control(Method::PUT, &format!("vaults/{VAULT}"), Some(&slow)).await?;
+    let clock = async |seconds: i64| {
+        let offset = json!({ "offsetSeconds": seconds });
+        world.emulator.control(Method::PUT, "clock", Some(&offset)).await.map(drop)
+    };
+    // The certificate and its operation, the create, both again while the vault is at work, and when it is done.
+    let calls = 7;
+    for call in 0..calls {
+        let name = format!("renewal-{call}");
+        let mut operator = stage.operator(&alone).await?;
+        // Made 300 days ago: 65 days are left.
+        clock(-300 * 86_400).await?;
+        world.apply(&world.in_vault(&name, json!({ "policy": policy("Self") }))).await?;
+        world.ready(&name).await.with_context(|| name.clone())?;
+        let first = world.only_version(&name).await?;
+        clock(0).await?;
+        world.quiet(&name).await?; // with a token of this time
+        let held = hold(&world, "keyVault*", call).await?;
+        let due = world.in_vault(&name, json!({ "policy": policy("Self"), "renewBefore": "2000h" }));
+        world.apply(&due).await?;
+        held.kill(&world, &mut operator).await.with_context(|| name.clone())?;
+        let operator = stage.operator(&alone).await?;
+        eventually(SOON, "one new version", async || {
+            let versions = world.versions(&name).await?;
+            ensure!(versions.len() == 2 && versions[0].id == first.id, "{name}: {versions:?}");
+            Ok(())
+        })
+        .await?;
+        world.says(&name, "Ready", "").await.with_context(|| name.clone())?;
+        world.quiet(&name).await.with_context(|| name.clone())?;
+        let versions = world.versions(&name).await?;
+        ensure!(versions.len() == 2, "{name}: {versions:?}");
+        ensure!(world.field(&name, ".status.remote.version").await? == versions[1].id, "{name}");
+        world.delete(&name).await?;
+        operator.stop().await?;
+    }
+    println!("killed {calls} times");
     world.stop().await
 }
 

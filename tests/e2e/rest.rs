@@ -35,7 +35,7 @@ async fn a_hundred_settled_objects_are_only_read() -> Result<()> {
 }
 
 /// The operator's writes to this test's objects, from the audit log.
-async fn own_writes(world: &World) -> Result<usize> {
+pub async fn own_writes(world: &World) -> Result<usize> {
     let operator = format!("system:serviceaccount:{NAMESPACE}:certferry");
     let events = shared().await?.plane.audit_events()?;
     let writes = events.iter().filter(|it| {

@@ -85,3 +85,11 @@ pub fn policy(issuer: &str) -> Value {
         "issuer": { "name": issuer },
     })
 }
+
+/// Puts the members of the patch into the target, at any depth.
+pub fn merge(target: &mut Value, patch: &Value) {
+    match patch.as_object() {
+        Some(members) => members.iter().for_each(|(name, value)| merge(&mut target[name.as_str()], value)),
+        None => *target = patch.clone(),
+    }
+}

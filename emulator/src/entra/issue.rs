@@ -55,5 +55,5 @@ impl AccessToken {
 pub(crate) fn is_known_resource(state: &State, host: &str, resource: &str) -> bool {
     clouds::is_arm_audience(host, resource)
         || clouds::is_vault_audience(host, resource)
-        || resource.trim_end_matches('/') == state.names.base("arm")
+        || ["arm", "vault"].iter().any(|it| resource.trim_end_matches('/') == state.names.base(it))
 }

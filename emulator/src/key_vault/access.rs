@@ -30,7 +30,7 @@ pub(super) fn caller(state: &State, request: &Request) -> Result<Caller, Answer>
     {
         return Err(invalid("AKV10022: The token is expired or not valid now."));
     }
-    if !clouds::is_vault_audience(&request.host, &claims.aud) {
+    if !clouds::is_vault_audience(&request.host, &claims.aud) && claims.aud != state.names.base("vault") {
         return Err(invalid("AKV10022: Invalid audience."));
     }
     Ok(Caller(Some(claims.appid)))
@@ -39,8 +39,9 @@ pub(super) fn caller(state: &State, request: &Request) -> Result<Caller, Answer>
 fn challenge(state: &State, request: &Request, message: &str) -> Answer {
     let tenant = state.world.tenants.first().map_or("common", |tenant| tenant.id.as_str());
     let cloud = clouds::CLOUDS.iter().find(|it| request.host.ends_with(it.vault_suffix));
-    let resource = cloud.map_or("https://vault.azure.net", |it| it.vault_audience);
-    errors::unauthorized(&format!("{}/{tenant}", state.names.base("login")), resource, message)
+    // The vendor's clients want the vault's host to be under the resource's, port and all.
+    let resource = cloud.map_or_else(|| state.names.base("vault"), |it| it.vault_audience.to_owned());
+    errors::unauthorized(&format!("{}/{tenant}", state.names.base("login")), &resource, message)
 }
 
 /// Access policies and roles say the same here; only the words of the refusal differ.

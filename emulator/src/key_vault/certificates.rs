@@ -4,20 +4,19 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use super::passing::{self, begin, is_free};
-use super::vault::{Held, Object, Pending, Tags};
-use super::wire::Place;
+use super::vault::{Held, Object, Pending, Status, Tags};
 use super::{Call, errors, imports, policy};
 use crate::encoding::hex_lower;
 use crate::random;
 use crate::request::Answer;
-use crate::switches::TagsPatch;
+use crate::switches::{LatestWhileRenewing, TagsPatch};
 
 /// Lists have pages of so many.
 const PAGE: usize = 25;
 
 pub(super) fn create(call: &mut Call) -> Result<Answer, Answer> {
     let (now, body, name, version) = (call.now(), call.body()?, call.name().to_owned(), call.version);
-    let base = call.base.clone();
+    let place = call.place();
     let vault = call.vault();
     is_free(vault, &name, now)?;
     let held = vault.object(&name).map(|it| it.policy.clone());
@@ -27,7 +26,6 @@ pub(super) fn create(call: &mut Call) -> Result<Answer, Answer> {
         (None, None) => return Err(errors::bad_parameter("A policy is needed for the first version.")),
     };
     let (tags, enabled) = (tags(&body)?, enabled(&body).unwrap_or(true));
-    let place = Place::new(&base, version, vault);
     let (issuers, delay) = (vault.issuers.clone(), vault.delays.issue);
     let last = vault.object(&name).and_then(|it| it.latest());
     let pending = begin(last.as_deref(), &full, &issuers, delay, now)
@@ -75,7 +73,7 @@ fn object<'a>(vault: &'a mut super::Vault, name: &str, policy: Value, now: i64) 
 
 pub(super) fn import(call: &mut Call) -> Result<Answer, Answer> {
     let (now, body, name, version) = (call.now(), call.body()?, call.name().to_owned(), call.version);
-    let base = call.base.clone();
+    let place = call.place();
     let vault = call.vault();
     is_free(vault, &name, now)?;
     let imported = imports::read(&body)?;
@@ -85,7 +83,6 @@ pub(super) fn import(call: &mut Call) -> Result<Answer, Answer> {
         None => derived,
     };
     let (tags, enabled) = (tags(&body)?, enabled(&body).unwrap_or(true));
-    let place = Place::new(&base, version, vault);
     let object = object(vault, &name, full.clone(), now);
     (object.policy, object.policy_updated) = (full, now);
     (object.pending, object.was_pending) = (None, false);
@@ -98,20 +95,26 @@ pub(super) fn import(call: &mut Call) -> Result<Answer, Answer> {
 
 pub(super) fn get(call: &mut Call) -> Result<Answer, Answer> {
     let (now, name, id) = (call.now(), call.name().to_owned(), call.captures.text("version").to_owned());
-    let (base, version) = (call.base.clone(), call.version);
+    let shown = call.state.world.switches.key_vault.latest_while_renewing;
+    let place = call.place();
     let vault = call.vault();
-    let place = Place::new(&base, version, vault);
     let object = vault.live(&name, now).ok_or_else(|| errors::no_certificate(&name))?;
-    let held = object.version(&id).cloned().ok_or_else(|| errors::no_certificate(&name))?;
+    let renewing = object.pending.clone().filter(|it| id.is_empty() && it.status == Status::InProgress);
+    let held = match renewing {
+        Some(made) if shown == LatestWhileRenewing::EmptyNew && object.is_issued() => {
+            Held { id: made.request_id, ..ghost(&made.policy, made.tags, now) }
+        }
+        _ => object.version(&id).cloned().ok_or_else(|| errors::no_certificate(&name))?,
+    };
     Ok(Answer::json(StatusCode::OK, &place.bundle(object, &held)))
 }
 
 pub(super) fn list(call: &mut Call) -> Result<Answer, Answer> {
-    let (now, base, version) = (call.now(), call.base.clone(), call.version);
+    let now = call.now();
     let with_pending =
         call.request.query_values("includePending").iter().any(|it| it.eq_ignore_ascii_case("true"));
+    let place = call.place();
     let vault = call.vault();
-    let place = Place::new(&base, version, vault);
     let live = vault.certificates.iter().filter(|it| it.deleted.is_none());
     let seen = live.filter(|it| it.recovered_at.is_none_or(|at| at <= now));
     let items = seen.filter_map(|it| {
@@ -123,9 +126,9 @@ pub(super) fn list(call: &mut Call) -> Result<Answer, Answer> {
 }
 
 pub(super) fn list_versions(call: &mut Call) -> Result<Answer, Answer> {
-    let (now, name, base, version) = (call.now(), call.name().to_owned(), call.base.clone(), call.version);
+    let (now, name) = (call.now(), call.name().to_owned());
+    let place = call.place();
     let vault = call.vault();
-    let place = Place::new(&base, version, vault);
     let object = vault.live(&name, now);
     let versions = object.map(|it| it.versions.clone()).unwrap_or_default();
     let issued = versions.iter().filter(|it| !it.chain.is_empty());
@@ -159,11 +162,11 @@ pub(super) fn page(call: &Call, path: &str, items: Vec<Value>) -> Result<Answer,
 
 pub(super) fn patch(call: &mut Call) -> Result<Answer, Answer> {
     let (now, body, name) = (call.now(), call.body()?, call.name().to_owned());
-    let (base, version, id) = (call.base.clone(), call.version, call.captures.text("version").to_owned());
+    let (version, id) = (call.version, call.captures.text("version").to_owned());
     let how = call.state.world.switches.key_vault.tags_patch;
     let sent = body.get("tags").filter(|it| it.is_object()).map(|_| tags(&body)).transpose()?;
+    let place = call.place();
     let vault = call.vault();
-    let place = Place::new(&base, version, vault);
     let changed = match (body.get("policy").filter(|it| it.is_object()), vault.live(&name, now).cloned()) {
         (Some(sent), Some(object)) => Some(policy::changed(&object.policy, sent, vault, version)?),
         _ => None,
@@ -186,18 +189,18 @@ pub(super) fn patch(call: &mut Call) -> Result<Answer, Answer> {
 }
 
 pub(super) fn policy(call: &mut Call) -> Result<Answer, Answer> {
-    let (now, name, base, version) = (call.now(), call.name().to_owned(), call.base.clone(), call.version);
+    let (now, name) = (call.now(), call.name().to_owned());
+    let place = call.place();
     let vault = call.vault();
-    let place = Place::new(&base, version, vault);
     let object = vault.live(&name, now).ok_or_else(|| errors::no_certificate(&name))?;
     Ok(Answer::json(StatusCode::OK, &place.policy(object)))
 }
 
 pub(super) fn patch_policy(call: &mut Call) -> Result<Answer, Answer> {
     let (now, body, name) = (call.now(), call.body()?, call.name().to_owned());
-    let (base, version) = (call.base.clone(), call.version);
+    let version = call.version;
+    let place = call.place();
     let vault = call.vault();
-    let place = Place::new(&base, version, vault);
     let held =
         vault.live(&name, now).map(|it| it.policy.clone()).ok_or_else(|| errors::no_certificate(&name))?;
     let changed = policy::changed(&held, &body, vault, version)?;

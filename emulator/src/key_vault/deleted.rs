@@ -3,14 +3,13 @@
 use hyper::StatusCode;
 
 use super::vault::Deleted;
-use super::wire::Place;
 use super::{Call, certificates, errors};
 use crate::request::Answer;
 
 pub(super) fn delete(call: &mut Call) -> Result<Answer, Answer> {
-    let (now, name, base, version) = (call.now(), call.name().to_owned(), call.base.clone(), call.version);
+    let (now, name) = (call.now(), call.name().to_owned());
+    let place = call.place();
     let vault = call.vault();
-    let place = Place::new(&base, version, vault);
     let (lag, days) = (vault.delays.deleted_visible, vault.soft_delete_days);
     let object = vault.live(&name, now).ok_or_else(|| errors::no_certificate(&name))?;
     object.deleted = Some(Deleted { at: now, visible_at: now + lag, purge_at: now + days * 86_400 });
@@ -20,18 +19,18 @@ pub(super) fn delete(call: &mut Call) -> Result<Answer, Answer> {
 }
 
 pub(super) fn get(call: &mut Call) -> Result<Answer, Answer> {
-    let (now, name, base, version) = (call.now(), call.name().to_owned(), call.base.clone(), call.version);
+    let (now, name) = (call.now(), call.name().to_owned());
+    let place = call.place();
     let vault = call.vault();
-    let place = Place::new(&base, version, vault);
     let object = vault.gone(&name, now).ok_or_else(|| errors::no_deleted_certificate(&name))?;
     let held = object.latest().cloned().ok_or_else(|| errors::no_deleted_certificate(&name))?;
     Ok(Answer::json(StatusCode::OK, &place.deleted(object, &held)))
 }
 
 pub(super) fn list(call: &mut Call) -> Result<Answer, Answer> {
-    let (now, base, version) = (call.now(), call.base.clone(), call.version);
+    let now = call.now();
+    let place = call.place();
     let vault = call.vault();
-    let place = Place::new(&base, version, vault);
     let gone =
         vault.certificates.iter().filter(|it| it.deleted.as_ref().is_some_and(|it| it.visible_at <= now));
     let items = gone.filter_map(|it| Some(place.deleted(it, it.versions.last()?))).collect();
@@ -39,9 +38,9 @@ pub(super) fn list(call: &mut Call) -> Result<Answer, Answer> {
 }
 
 pub(super) fn recover(call: &mut Call) -> Result<Answer, Answer> {
-    let (now, name, base, version) = (call.now(), call.name().to_owned(), call.base.clone(), call.version);
+    let (now, name) = (call.now(), call.name().to_owned());
+    let place = call.place();
     let vault = call.vault();
-    let place = Place::new(&base, version, vault);
     let lag = vault.delays.recover;
     let object = vault.gone(&name, now).ok_or_else(|| errors::no_deleted_certificate(&name))?;
     (object.deleted, object.recovered_at) = (None, Some(now + lag));

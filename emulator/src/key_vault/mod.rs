@@ -3,7 +3,9 @@
 //! and 2026-04-01, and recordings of the live service.
 
 mod access;
+mod backup;
 mod certificates;
+mod contacts;
 mod deleted;
 mod errors;
 mod imports;
@@ -30,6 +32,7 @@ use crate::state::State;
 use crate::throttle::{Bucket, Kind, Limits, Verdict};
 use vault::Vault;
 use versions::Version;
+use wire::Place;
 
 pub(crate) const SERVICE: Service =
     Service { name: "vault", serves, operation, answer, too_large: content_too_large };
@@ -75,6 +78,12 @@ impl Call<'_> {
         self.state.clock.now()
     }
 
+    /// Where what is shown is made for.
+    fn place(&self) -> Place {
+        let words = self.state.world.switches.key_vault.status_words;
+        Place::new(&self.base, self.version, words, &self.state.world.vaults[self.vault])
+    }
+
     fn vault(&mut self) -> &mut Vault {
         &mut self.state.world.vaults[self.vault]
     }
@@ -101,6 +110,47 @@ const fn route(
 }
 
 const ROUTES: &[Route] = &[
+    // In front of the paths in which a name may stand.
+    route(
+        Method::GET,
+        "/certificates/contacts",
+        "keyVaultCertificates.getContacts",
+        Access::Get,
+        ("certificates", "managecontacts"),
+        contacts::get,
+    ),
+    route(
+        Method::PUT,
+        "/certificates/contacts",
+        "keyVaultCertificates.setContacts",
+        Access::Write,
+        ("certificates", "managecontacts"),
+        contacts::set,
+    ),
+    route(
+        Method::DELETE,
+        "/certificates/contacts",
+        "keyVaultCertificates.deleteContacts",
+        Access::Write,
+        ("certificates", "managecontacts"),
+        contacts::delete,
+    ),
+    route(
+        Method::POST,
+        "/certificates/restore",
+        "keyVaultCertificates.restore",
+        Access::Write,
+        ("certificates", "restore"),
+        backup::restore,
+    ),
+    route(
+        Method::POST,
+        "/certificates/{name}/backup",
+        "keyVaultCertificates.backup",
+        Access::Write,
+        ("certificates", "backup"),
+        backup::backup,
+    ),
     route(
         Method::GET,
         "/certificates",

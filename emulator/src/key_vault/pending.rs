@@ -13,10 +13,10 @@ use crate::request::Answer;
 
 /// The operation of the name, if the query does not mean another.
 fn find<'a>(call: &'a mut Call) -> Result<(Place, &'a mut Object), Answer> {
-    let (now, name, base, version) = (call.now(), call.name().to_owned(), call.base.clone(), call.version);
+    let (now, name) = (call.now(), call.name().to_owned());
     let asked = call.request.query_values("request_id").first().map(|it| (*it).to_owned());
+    let place = call.place();
     let vault = call.vault();
-    let place = Place::new(&base, version, vault);
     let object = vault.live(&name, now).filter(|it| it.pending.is_some());
     let fits = |it: &&mut Object| {
         let id = it.pending.as_ref().map(|it| it.request_id.as_str());

@@ -35,6 +35,11 @@ pub(super) fn changed(held: &Value, sent: &Value, vault: &Vault, version: Versio
         if value.is_object() {
             let inner = merged.get(name.as_str()).cloned().unwrap_or_else(|| json!({}));
             let mut inner = inner.as_object().cloned().unwrap_or_default();
+            // Size and curve were those of the key before.
+            if ["kty", "crv"].iter().any(|it| value.get(it).is_some_and(|sent| inner.get(*it) != Some(sent)))
+            {
+                inner.retain(|it, _| it != "key_size" && it != "crv");
+            }
             inner.extend(value.as_object().cloned().unwrap_or_default());
             merged[name.as_str()] = inner.into();
         } else if !value.is_null() {

@@ -10,16 +10,14 @@ use openssl::x509::X509;
 use serde_json::json;
 
 use super::vault::Held;
-use super::wire::Place;
 use super::{Call, errors, issue};
 use crate::certificate;
 use crate::request::Answer;
 
 pub(super) fn get(call: &mut Call) -> Result<Answer, Answer> {
     let (now, name, id) = (call.now(), call.name().to_owned(), call.captures.text("version").to_owned());
-    let (base, version) = (call.base.clone(), call.version);
+    let place = call.place();
     let vault = call.vault();
-    let place = Place::new(&base, version, vault);
     let object = vault.live(&name, now).ok_or_else(|| errors::no_secret(&name))?;
     let held = object.version(&id).filter(|it| !it.chain.is_empty()).cloned();
     let held = held.ok_or_else(|| errors::no_secret(&name))?;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::switches::StatusWords;
+
 pub(crate) type Tags = BTreeMap<String, String>;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -26,6 +28,8 @@ pub(crate) struct Vault {
     pub(crate) access: Vec<AccessPolicy>,
     #[serde(default)]
     pub(crate) issuers: Vec<Issuer>,
+    #[serde(default)]
+    pub(crate) contacts: Vec<Value>,
     #[serde(default)]
     pub(crate) delays: Delays,
     #[serde(default)]
@@ -189,12 +193,19 @@ impl Pending {
 }
 
 impl Status {
-    pub(super) const fn word(self) -> &'static str {
-        match self {
-            Self::InProgress => "inProgress",
-            Self::Completed => "completed",
-            Self::Cancelled => "cancelled",
-            Self::Failed => "failed",
+    /// All spellings stand in some document or answer of the service.
+    pub(super) const fn word(self, words: StatusWords) -> &'static str {
+        match (self, words) {
+            (Self::InProgress, StatusWords::Capital) => "InProgress",
+            (Self::InProgress, StatusWords::Camel | StatusWords::Old) => "inProgress",
+            (Self::Completed, StatusWords::Camel) => "completed",
+            (Self::Completed, StatusWords::Capital) => "Completed",
+            (Self::Completed, StatusWords::Old) => "complete",
+            (Self::Cancelled, StatusWords::Camel) => "cancelled",
+            (Self::Cancelled, StatusWords::Capital) => "Cancelled",
+            (Self::Cancelled, StatusWords::Old) => "canceled",
+            (Self::Failed, StatusWords::Camel | StatusWords::Old) => "failed",
+            (Self::Failed, StatusWords::Capital) => "Failed",
         }
     }
 }
@@ -247,6 +258,10 @@ impl Object {
     /// What was only announced goes; what was issued stays.
     pub(super) fn drop_ghosts(&mut self) {
         self.versions.retain(|it| !it.chain.is_empty());
+    }
+
+    pub(super) fn is_issued(&self) -> bool {
+        self.versions.iter().any(|it| !it.chain.is_empty())
     }
 
     pub(super) fn in_progress(&self) -> bool {

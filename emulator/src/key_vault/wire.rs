@@ -7,20 +7,22 @@ use serde_json::{Value, json};
 
 use super::vault::{Held, Object, Pending, Status, Vault};
 use super::versions::Version;
+use crate::switches::StatusWords;
 
 /// Where an answer is made for: the vault's own links, and what the api-version knows.
 #[derive(Clone)]
 pub(super) struct Place {
     pub(super) base: String,
     pub(super) version: Version,
+    words: StatusWords,
     purge_protection: bool,
     days: i64,
 }
 
 impl Place {
-    pub(super) fn new(base: &str, version: Version, vault: &Vault) -> Self {
+    pub(super) fn new(base: &str, version: Version, words: StatusWords, vault: &Vault) -> Self {
         let (purge_protection, days) = (vault.purge_protection, vault.soft_delete_days);
-        Self { base: base.to_owned(), version, purge_protection, days }
+        Self { base: base.to_owned(), version, words, purge_protection, days }
     }
 
     fn link(&self, of: &str, name: &str, more: &str) -> String {
@@ -110,7 +112,7 @@ impl Place {
             "issuer": {"name": pending.issuer},
             "csr": pending.csr,
             "cancellation_requested": pending.cancellation_requested,
-            "status": pending.status.word(),
+            "status": pending.status.word(self.words),
         });
         match pending.status {
             Status::InProgress if pending.issuer == "Unknown" => {

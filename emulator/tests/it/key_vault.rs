@@ -84,6 +84,9 @@ fn the_challenge_comes_before_anything_else() {
         refused(&reply, 401, "Unauthorized", "none");
         let challenge = reply.header("www-authenticate").expect("a challenge");
         assert!(challenge.starts_with("Bearer authorization=\"https://login.localhost:"), "{challenge}");
+        assert!(challenge.contains("resource=\"https://vault.localhost:"), "{challenge}");
+        let real = emulator.call("GET", "vault-1.vault.azure.net", target, &[], None).expect("an answer");
+        let challenge = real.header("www-authenticate").expect("a challenge");
         assert!(challenge.ends_with("resource=\"https://vault.azure.net\""), "{challenge}");
     }
     let wrong = Vault { bearer: format!("Bearer {}", emulator.token()), ..Vault::new(&emulator) };

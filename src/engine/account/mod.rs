@@ -226,5 +226,6 @@ async fn report<K: AccountResource, S>(
         write::status(api, root, &status, None).await?;
         context.engine.events.announce(root, &old.conditions, &status.conditions).await;
     }
+    context.engine.metrics.told(key.named(), &status.conditions, None);
     Ok(requeue)
 }

@@ -261,17 +261,19 @@ fn a_rival_s_record_is_void_once_the_holder_has_its_own() {
 }
 
 #[test]
-fn a_new_denial_is_tried_a_few_times_in_its_first_quarter_of_an_hour() {
-    let denied = failure(Reason::AccessDenied, true);
-    let mut status = settled("2026-06-01T00:00:00Z");
-    let (mut now, mut waits) = (at("2026-06-01T01:00:00Z"), Vec::new());
-    while now < at("2026-06-01T02:00:00Z") {
-        let told = report(&status, &denied, &Circumstances { now, ..around("2026-06-01T00:00:00Z") });
-        status = told.status;
-        waits.push(told.requeue.as_secs());
-        now = now.checked_add(SignedDuration::try_from(told.requeue).unwrap()).unwrap();
+fn a_new_denial_or_a_missing_target_is_tried_a_few_times_in_its_first_quarter_of_an_hour() {
+    for reason in [Reason::AccessDenied, Reason::TargetNotFound] {
+        let denied = failure(reason, true);
+        let mut status = settled("2026-06-01T00:00:00Z");
+        let (mut now, mut waits) = (at("2026-06-01T01:00:00Z"), Vec::new());
+        while now < at("2026-06-01T02:00:00Z") {
+            let told = report(&status, &denied, &Circumstances { now, ..around("2026-06-01T00:00:00Z") });
+            status = told.status;
+            waits.push(told.requeue.as_secs());
+            now = now.checked_add(SignedDuration::try_from(told.requeue).unwrap()).unwrap();
+        }
+        assert_eq!(waits, [30, 30, 60, 120, 240, 480, 900, 900, 900], "{reason}");
     }
-    assert_eq!(waits, [30, 30, 60, 120, 240, 480, 900, 900, 900]);
 }
 
 #[test]

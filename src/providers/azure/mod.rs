@@ -14,6 +14,9 @@ mod session;
 mod sign_in;
 mod transport;
 
+/// What calls to it count as.
+const PROVIDER: &str = "azure";
+
 pub use environment::Environment;
 pub use error_body::ErrorBody;
 pub use failure::{Failure, What, common};

@@ -170,7 +170,8 @@ impl Rest {
             .header("x-ms-client-request-id", &id)
             .bearer(token)
             .body(call.body.clone())
-            .limit(call.limit);
+            .limit(call.limit)
+            .counted_as(super::PROVIDER, call.action);
         if let Some(etag) = call.if_match {
             request = request.if_match(etag);
         }

@@ -9,8 +9,9 @@ use super::rest::Rest;
 use super::transport::Issuer;
 use crate::engine::error::CloudError;
 use crate::engine::term::Term;
-use crate::http::{Endpoint, Http, Trust};
-use crate::providers::clients::{Clients, untrusted};
+use crate::http::{Endpoint, Http};
+use crate::metrics::Metrics;
+use crate::providers::clients::Clients;
 use crate::providers::pace::{Pace, Writers};
 use crate::providers::sessions::{Sessions, hash_of};
 use crate::source::account::{AccountId, AzureAccount, AzureEndpoints, AzureEnvironment, AzureIdentity};
@@ -81,6 +82,12 @@ impl Azure {
         Self { sessions: Sessions::new(), clients: Clients::default(), writers: Arc::default(), term }
     }
 
+    /// The same, with all calls counted there.
+    #[must_use]
+    pub fn recording(self, metrics: &Metrics) -> Self {
+        Self { clients: self.clients.recording(metrics), ..self }
+    }
+
     /// No sessions yet, and all of them over this client.
     pub fn over(http: Http, term: Term) -> Self {
         Self { clients: Clients::over(http), ..Self::new(term) }
@@ -112,10 +119,7 @@ impl Azure {
             AzureIdentity::Managed { .. }
                 if environment.instance_metadata == Endpoint::instance_metadata() =>
             {
-                Issuer::metadata(
-                    Http::new(&Trust::instance_metadata()).map_err(untrusted)?,
-                    environment.instance_metadata.clone(),
-                )
+                Issuer::metadata(self.clients.instance_metadata()?, environment.instance_metadata.clone())
             }
             AzureIdentity::Managed { .. } => {
                 Issuer::metadata(http.clone(), environment.instance_metadata.clone())

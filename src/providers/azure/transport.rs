@@ -12,8 +12,10 @@ use azure_core::http::{
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
+use super::PROVIDER;
 use super::sign_in::NoToken;
 use crate::http::{Body, Call, Endpoint, Http, HttpError, Method, Refusal};
+use crate::metrics::TOKEN;
 
 /// Where tokens are issued, and the way there.
 #[derive(Clone, Debug)]
@@ -65,14 +67,18 @@ impl Issuer {
                     SdkBody::SeekableStream(_) => return Err(NoToken::Client),
                 };
                 self.expect(request.method() == SdkMethod::Post && request.url().as_str() == wanted)?;
-                Ok(Call::new(Method::Post, &self.endpoint, path).body(Body::form(form)))
+                Ok(Call::new(Method::Post, &self.endpoint, path)
+                    .body(Body::form(form))
+                    .counted_as(PROVIDER, TOKEN))
             }
             Kind::Metadata => {
                 let url = request.url();
                 let wanted = url.query().map(|query| format!("{METADATA}?{query}"));
                 self.expect(request.method() == SdkMethod::Get && wanted.as_deref() == Some(url.as_str()))?;
                 let path = ["metadata", "identity", "oauth2", "token"];
-                let mut call = Call::new(Method::Get, &self.endpoint, path).header("metadata", "true");
+                let mut call = Call::new(Method::Get, &self.endpoint, path)
+                    .header("metadata", "true")
+                    .counted_as(PROVIDER, TOKEN);
                 for (name, value) in url.query_pairs() {
                     let known = METADATA_QUERY.into_iter().find(|it| *it == name);
                     self.expect(known.is_some())?;

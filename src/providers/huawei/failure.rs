@@ -301,7 +301,8 @@ fn answered(failure: &Failure, status: u16, retry_after: Option<Duration>) -> Cl
             Reason::TargetNotFound,
             format!("{service} does not find the target{named}. Check project, instance and resource space."),
         ),
-        404 | 410 | 405 => (
+        // IoTDA knows no preconditions.
+        404 | 410 | 405 | 412 => (
             Reason::EndpointMisconfigured,
             format!(
                 "What answers is not {service}: status {status}{named}. Check region, host and the account's endpoints."

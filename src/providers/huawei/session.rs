@@ -21,6 +21,7 @@ use crate::engine::clock::Clock;
 use crate::engine::error::CloudError;
 use crate::engine::term::Term;
 use crate::http::{Answer, Body, Call as HttpCall, Endpoint, Http, HttpError};
+use crate::metrics::Metrics;
 use crate::providers::clients::Clients;
 use crate::providers::failure::Fault;
 use crate::providers::pace::{Pace, Pause, Writers};
@@ -65,6 +66,12 @@ impl Huawei {
     /// No sessions yet.
     pub fn new(term: Term) -> Self {
         Self { sessions: Sessions::new(), clients: Clients::default(), writers: Arc::default(), term }
+    }
+
+    /// The same, with all calls counted there.
+    #[must_use]
+    pub fn recording(self, metrics: &Metrics) -> Self {
+        Self { clients: self.clients.recording(metrics), ..self }
     }
 
     /// No sessions yet, and all of them over this client.
@@ -225,6 +232,7 @@ impl Session {
         let mut call = HttpCall::new(method, endpoint, segments.iter().copied())
             .body((*body).clone())
             .limit(operation.limit())
+            .counted_as("huaweicloud", operation.action())
             .header(DATE, signed.date)
             .secret_header("authorization", signed.authorization);
         for (name, value) in query {

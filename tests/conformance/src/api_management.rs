@@ -65,8 +65,8 @@ impl Fixture for ApiManagement {
         look
     }
 
-    fn target(&self) -> &'static str {
-        "apim-1/device-ca"
+    fn is_in_place(&self, id: &str, _: &Value) -> bool {
+        id == "apim-1/device-ca"
     }
 
     fn shown(&self, object: &Value) -> Shown {
@@ -83,16 +83,16 @@ impl Fixture for ApiManagement {
         ]
     }
 
-    fn tamper(&self, tamper: Tamper) -> Option<Control> {
-        Some(match tamper {
-            Tamper::Put(which) => put("apim-1", NAME, &which.pair().certificate),
-            Tamper::Unverify => return None,
-            Tamper::Remove => Control {
+    fn tamper(&self, tamper: Tamper, standing: Option<&str>) -> Option<Control> {
+        match tamper {
+            Tamper::Put(which) => Some(put("apim-1", NAME, &which.pair().certificate)),
+            Tamper::Unverify => None,
+            Tamper::Remove => standing.map(|_| Control {
                 method: Method::DELETE,
                 path: format!("services/apim-1/certificates/{NAME}"),
                 body: Value::Null,
-            },
-        })
+            }),
+        }
     }
 
     fn has_preconditions(&self) -> bool {
@@ -133,6 +133,7 @@ impl Fixture for ApiManagement {
         let plain = Scenario {
             name: "upload",
             spec: json!({}),
+            switches: json!({}),
             before: None,
             first: None,
             then: vec![],

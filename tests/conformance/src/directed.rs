@@ -4,7 +4,7 @@ use crate::case::{Case, Told};
 use serde_json::json;
 
 use crate::chaos::{CloudFault, Fault, KubeFault, Point, What};
-use crate::fixture::{Act, End, Tamper, Which};
+use crate::fixture::{Act, End, Fixture, Tamper, Which};
 
 /// All that can go wrong with a call to the cloud.
 pub const CLOUD: &[CloudFault] = &[
@@ -63,14 +63,18 @@ const AFTER: usize = 3;
 const EARLY: usize = 4;
 
 /// What somebody else may do amid a run.
-const MEANWHILE: [fn() -> Act; 6] = [
-    || Act::Delete,
-    || Act::Rotate(Which::Second),
-    || Act::Tamper(Tamper::Remove),
-    || Act::Tamper(Tamper::Put(Which::Foreign)),
-    || Act::Spec(json!({ "deletionPolicy": "Retain" })),
-    || Act::Spec(json!({ "managementPolicy": "Observe" })),
-];
+fn meanwhile(fixture: &dyn Fixture) -> [Act; 6] {
+    // Where the service gives the ids, what is in the way is the same certificate.
+    let intruder = if fixture.has_names() { Which::Foreign } else { Which::First };
+    [
+        Act::Delete,
+        Act::Rotate(Which::Second),
+        Act::Tamper(Tamper::Remove),
+        Act::Tamper(Tamper::Put(intruder)),
+        Act::Spec(json!({ "deletionPolicy": "Retain" })),
+        Act::Spec(json!({ "managementPolicy": "Observe" })),
+    ]
+}
 
 /// Every way to spoil one call of a story, told what its run without faults was like.
 pub fn spoiled(clean: &Case, told: &Told) -> Vec<Case> {
@@ -91,8 +95,8 @@ pub fn spoiled(clean: &Case, told: &Told) -> Vec<Case> {
         faults.extend(points.iter().map(|it| Fault { at, what: What::Crash(*it) }));
     }
     for at in 1..=told.counts.all {
-        let acts = if clean.scenario.slow { &MEANWHILE[..2] } else { &MEANWHILE[..] };
-        faults.extend(acts.iter().map(|it| Fault { at, what: What::Meanwhile(it()) }));
+        let acts = meanwhile(clean.fixture).into_iter().take(if clean.scenario.slow { 2 } else { 6 });
+        faults.extend(acts.map(|it| Fault { at, what: What::Meanwhile(it) }));
     }
     let spoiled = faults.into_iter().map(|it| Case { faults: vec![it], ..clean.clone() });
     spoiled.chain(early(clean)).chain(late(clean, told)).collect()
@@ -102,7 +106,7 @@ pub fn spoiled(clean: &Case, told: &Told) -> Vec<Case> {
 fn late(clean: &Case, told: &Told) -> Vec<Case> {
     let mut cases = Vec::new();
     let writes = told.log.iter().enumerate().filter(|(_, it)| {
-        it.contains(" cloud ") && (it.contains("/subscriptions/") || it.contains("certificates/"))
+        it.contains(" cloud ") && (it.contains("/subscriptions/") || it.contains("certificates"))
     });
     for (index, _) in writes.filter(|it| !it.1.contains(" GET ") && !clean.scenario.slow) {
         let cloud = told.log[..=index].iter().filter(|it| it.contains(" cloud ")).count();

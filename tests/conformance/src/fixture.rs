@@ -1,7 +1,7 @@
 //! What the suite has to know of a kind: how its objects look in the emulated cloud, and the stories to tell.
 
 use http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::material::{Pair, pairs};
 use crate::wire::{Look, Objects};
@@ -18,11 +18,11 @@ pub struct Shown {
 /// A change of the cloud behind the operator's back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tamper {
-    /// This certificate stands under the wanted name from now on.
+    /// This certificate stands in the resource's place from now on, put there by somebody else.
     Put(Which),
-    /// The object under the wanted name does not count as verified any more.
+    /// The object that stands for the resource does not count as verified any more.
     Unverify,
-    /// There is nothing under the wanted name any more.
+    /// It is gone.
     Remove,
 }
 
@@ -82,7 +82,7 @@ pub enum End {
     Gone,
 }
 
-/// What then stands under the wanted name.
+/// What then stands in the resource's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remote {
     /// Nothing.
@@ -105,7 +105,9 @@ pub struct Scenario {
     pub name: &'static str,
     /// Merged into the spec of the kind's plain resource.
     pub spec: Value,
-    /// What stands under the wanted name when the resource comes.
+    /// How the service behaves where that is not known for certain: merged into the emulator's switches.
+    pub switches: Value,
+    /// What stands in its place when the resource comes.
     pub before: Option<Which>,
     /// What the resource comes to before the faults begin, where that is part of the story.
     pub first: Option<End>,
@@ -132,14 +134,29 @@ pub trait Fixture: Sync {
     fn spec(&self) -> Value;
     /// How the cloud is looked at.
     fn look(&self) -> Look;
-    /// The id under which the looks show what the resource is for.
-    fn target(&self) -> &'static str;
+    /// Whether this object stands in the resource's place: under the wanted name, or where the service gives the names,
+    /// among those that hold what the source held at any time.
+    fn is_in_place(&self, id: &str, object: &Value) -> bool;
+    /// Whether names are given by the user. Then there is room for one object in the resource's place; where the service
+    /// gives them there is room for several, and each is somebody's.
+    fn has_names(&self) -> bool {
+        true
+    }
+    /// Which object in the resource's place stands for it, by its status.
+    fn standing(&self, place: &Objects, _status: &Value) -> Option<String> {
+        place.keys().next().cloned()
+    }
+    /// The cloud's part in the account that the resource uses; its keys are in the Secret `emulated`.
+    fn access(&self) -> Value {
+        azure()
+    }
     /// What an object shows.
     fn shown(&self, object: &Value) -> Shown;
     /// Objects of others: beside the wanted one, and under its name elsewhere.
     fn neighbours(&self) -> Vec<Control>;
-    /// How the cloud is tampered with. None where the service knows no such thing.
-    fn tamper(&self, tamper: Tamper) -> Option<Control>;
+    /// How the cloud is tampered with, told which object stands for the resource. None where the service knows no such
+    /// thing, or where there is nothing to do it to.
+    fn tamper(&self, tamper: Tamper, standing: Option<&str>) -> Option<Control>;
     /// The stories.
     fn scenarios(&self) -> Vec<Scenario>;
     /// Specs that may be merged over each other in any order; of verification, whether it is asked.
@@ -150,22 +167,52 @@ pub trait Fixture: Sync {
     }
     /// Whether a write can be made to fail where the object is not as it was read.
     fn has_preconditions(&self) -> bool;
+    /// Calls that waiting for a write of unknown outcome takes, where repeating it is not harmless.
+    fn patience(&self) -> usize {
+        0
+    }
     /// Whether an intent announces that this object is made.
     fn announces(&self, intent: &Value, object: &Value) -> bool;
     /// What the operator says that it would write, where it only looks and this is there.
     fn first_write(&self, held: Option<&Shown>) -> &'static str;
     /// Whether a spec asks for verification.
     fn asks_verification(&self, spec: &Value) -> bool;
+    /// Whether what a spec asks of an object beside its certificate holds of this one.
+    fn is_as_asked(&self, spec: &Value, object: &Value) -> bool {
+        self.shown(object).verified || !self.asks_verification(spec)
+    }
 
-    /// What stands under the wanted name.
-    fn held(&self, objects: &Objects) -> Option<Shown> {
-        objects.get(self.target()).map(|it| self.shown(it))
+    /// What stands in the resource's place.
+    fn place(&self, objects: &Objects) -> Objects {
+        let there = objects.iter().filter(|it| self.is_in_place(it.0, it.1));
+        there.map(|(id, it)| (id.clone(), it.clone())).collect()
     }
 }
 
+/// Azure, as the emulator's world has it.
+fn azure() -> Value {
+    json!({ "azure": {
+        "cloud": "Custom",
+        "tenantId": "11111111-1111-4111-8111-111111111111",
+        "auth": { "clientSecret": {
+            "clientId": "22222222-2222-4222-8222-000000000001",
+            "secretRef": { "name": "emulated", "key": "clientSecret" },
+        } },
+        "endpoints": {
+            "authority": "https://login.localhost", "resourceManager": "https://arm.localhost",
+            "keyVault": "https://{vault}.vault.localhost",
+        },
+    } })
+}
+
 /// The fixture of every kind that there is one for.
-pub fn all() -> [&'static dyn Fixture; 3] {
-    [&crate::iot_hub::IotHub, &crate::key_vault::KeyVault, &crate::api_management::ApiManagement]
+pub fn all() -> [&'static dyn Fixture; 4] {
+    [
+        &crate::iot_hub::IotHub,
+        &crate::key_vault::KeyVault,
+        &crate::api_management::ApiManagement,
+        &crate::iotda::Iotda,
+    ]
 }
 
 /// The fixture of a kind. A kind without one fails the suite.

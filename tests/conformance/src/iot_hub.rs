@@ -63,8 +63,8 @@ impl Fixture for IotHub {
         look
     }
 
-    fn target(&self) -> &'static str {
-        "hub-1/device-ca"
+    fn is_in_place(&self, id: &str, _: &Value) -> bool {
+        id == "hub-1/device-ca"
     }
 
     fn shown(&self, object: &Value) -> Shown {
@@ -84,13 +84,17 @@ impl Fixture for IotHub {
         ]
     }
 
-    fn tamper(&self, tamper: Tamper) -> Option<Control> {
+    fn tamper(&self, tamper: Tamper, standing: Option<&str>) -> Option<Control> {
         let path = format!("hubs/hub-1/certificates/{NAME}");
-        Some(match tamper {
-            Tamper::Put(which) => put("hub-1", NAME, &which.pair().certificate),
-            Tamper::Unverify => Control { method: Method::PATCH, path, body: json!({ "isVerified": false }) },
-            Tamper::Remove => Control { method: Method::DELETE, path, body: Value::Null },
-        })
+        match tamper {
+            Tamper::Put(which) => Some(put("hub-1", NAME, &which.pair().certificate)),
+            Tamper::Unverify => standing.map(|_| Control {
+                method: Method::PATCH,
+                path,
+                body: json!({ "isVerified": false }),
+            }),
+            Tamper::Remove => standing.map(|_| Control { method: Method::DELETE, path, body: Value::Null }),
+        }
     }
 
     fn has_preconditions(&self) -> bool {
@@ -131,6 +135,7 @@ impl Fixture for IotHub {
         let plain = Scenario {
             name: "create-unverified",
             spec: json!({}),
+            switches: json!({}),
             before: None,
             first: None,
             then: vec![],

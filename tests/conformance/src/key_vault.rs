@@ -72,8 +72,8 @@ impl Fixture for KeyVault {
         look
     }
 
-    fn target(&self) -> &'static str {
-        "vault-1/device-ca"
+    fn is_in_place(&self, id: &str, _: &Value) -> bool {
+        id == "vault-1/device-ca"
     }
 
     fn shown(&self, object: &Value) -> Shown {
@@ -92,13 +92,15 @@ impl Fixture for KeyVault {
         ]
     }
 
-    fn tamper(&self, tamper: Tamper) -> Option<Control> {
+    fn tamper(&self, tamper: Tamper, standing: Option<&str>) -> Option<Control> {
         let path = format!("vaults/vault-1/certificates/{NAME}");
-        Some(match tamper {
-            Tamper::Put(which) => plant("vault-1", NAME, which.pair()),
-            Tamper::Unverify => Control { method: Method::PATCH, path, body: json!({ "tags": {} }) },
-            Tamper::Remove => Control { method: Method::DELETE, path, body: Value::Null },
-        })
+        match tamper {
+            Tamper::Put(which) => Some(plant("vault-1", NAME, which.pair())),
+            Tamper::Unverify => {
+                standing.map(|_| Control { method: Method::PATCH, path, body: json!({ "tags": {} }) })
+            }
+            Tamper::Remove => standing.map(|_| Control { method: Method::DELETE, path, body: Value::Null }),
+        }
     }
 
     fn is_adopted(&self, object: &Value) -> bool {
@@ -143,6 +145,7 @@ impl Fixture for KeyVault {
         let plain = Scenario {
             name: "import",
             spec: json!({}),
+            switches: json!({}),
             before: None,
             first: None,
             then: vec![],

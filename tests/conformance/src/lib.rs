@@ -11,6 +11,7 @@ pub mod check;
 pub mod directed;
 pub mod fixture;
 pub mod iot_hub;
+pub mod iotda;
 pub mod key_vault;
 pub mod known;
 pub mod material;

@@ -25,9 +25,9 @@ impl Pair {
         params.distinguished_name.push(DnType::CommonName, common_name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let certificate = params.self_signed(&key)?;
-        let sha1 = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, certificate.der());
-        let thumbprint = sha1.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
-        Ok(Self { certificate: certificate.pem(), key: key.serialize_pem(), thumbprint })
+        let certificate = certificate.pem();
+        let thumbprint = thumbprint_of(&certificate);
+        Ok(Self { certificate, key: key.serialize_pem(), thumbprint })
     }
 
     /// A part of the key's text that nothing else has.
@@ -45,6 +45,22 @@ pub fn pairs() -> &'static [Pair] {
         assert_eq!(made.len(), names.len(), "the suite's certificates could not be made");
         made
     })
+}
+
+/// SHA-1 of the certificate in a PEM text, as Azure writes it.
+pub fn thumbprint_of(pem: &str) -> String {
+    hex(&digest::SHA1_FOR_LEGACY_USE_ONLY, pem).to_uppercase()
+}
+
+/// SHA-256 of it, in lower case.
+pub fn sha256_of(pem: &str) -> String {
+    hex(&digest::SHA256, pem)
+}
+
+fn hex(algorithm: &'static digest::Algorithm, pem: &str) -> String {
+    let text: String = pem.lines().filter(|it| !it.starts_with('-')).map(str::trim).collect();
+    let der = STANDARD.decode(text).unwrap_or_default();
+    digest::digest(algorithm, &der).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// As a Secret holds it.

@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::api_server::ApiServer;
 use crate::chaos::{Chaos, Life};
-use crate::fixture::{End, Fixture, Remote};
+use crate::fixture::{End, Fixture, Remote, Shown};
 use crate::reached::Reached;
 use crate::wire::{Cloud, Wire};
 use crate::world::{HOME, NAME, NAMESPACE, World};
@@ -201,14 +201,16 @@ impl Run {
 
     /// Whether the cloud has come to that; `before` is how it was when the faults began.
     pub fn cloud_has_come_to(&self, remote: Remote, before: &crate::wire::Objects) -> bool {
-        let (now, target) = (self.cloud.now(), self.fixture.target());
+        let place = self.fixture.place(&self.cloud.now());
         match remote {
-            Remote::Absent => !now.contains_key(target),
-            Remote::Untouched => now.get(target) == before.get(target),
-            Remote::Holds { which, verified } => self
-                .fixture
-                .held(&now)
-                .is_some_and(|it| it.thumbprint == which.pair().thumbprint && it.verified == verified),
+            Remote::Absent => place.is_empty(),
+            Remote::Untouched => place == self.fixture.place(before),
+            Remote::Holds { which, verified } => {
+                let wanted = Shown { thumbprint: which.pair().thumbprint.clone(), verified };
+                place.len() == 1
+                    && !self.has_retiring()
+                    && place.values().all(|it| self.fixture.shown(it) == wanted)
+            }
         }
     }
 }

@@ -84,7 +84,7 @@ impl Schedule {
         told.push(format!(
             "it says {}, the cloud holds {:?}",
             run.told(),
-            self.fixture.held(&run.cloud.now())
+            self.fixture.place(&run.cloud.now())
         ));
         settled?;
         run.rest().await?;

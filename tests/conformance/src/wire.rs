@@ -13,6 +13,7 @@ use certferry::http::{Answer, HttpError, NoConnection, Plan};
 use emulator::Embedded;
 use http::{HeaderMap, HeaderValue, Method, Request};
 use serde_json::Value;
+use tokio::time::Instant;
 use tower::Service;
 
 use crate::api_server::ApiServer;
@@ -33,6 +34,17 @@ pub struct Call {
     pub path: String,
     /// Whether it took effect long after it was made.
     pub late: bool,
+    /// When it was made.
+    pub made: Made,
+}
+
+/// When a call was made, in states of the cloud.
+#[derive(Clone, Copy, Debug)]
+pub struct Made {
+    /// How many there had been when its pass began.
+    pub since: usize,
+    /// How many there had been when it was sent.
+    pub sent: usize,
 }
 
 /// The cloud as it was, and what brought it there.
@@ -55,12 +67,13 @@ pub struct Cloud {
     shots: Arc<Mutex<Vec<Shot>>>,
     server: ApiServer,
     chaos: Chaos,
+    begun: Instant,
 }
 
 impl Cloud {
     /// Over this emulator, which is brought back to its first state.
     pub async fn new(emulator: Embedded, look: Look, server: ApiServer, chaos: Chaos) -> Self {
-        let cloud = Self { emulator, look, shots: Arc::default(), server, chaos };
+        let cloud = Self { emulator, look, shots: Arc::default(), server, chaos, begun: Instant::now() };
         cloud.control(Method::POST, "reset", &Value::Null).await;
         // How fast calls may come is a matter of real time, which does not pass here.
         cloud.control(Method::PATCH, "throttle", &serde_json::json!({ "enabled": false })).await;
@@ -111,11 +124,27 @@ impl Cloud {
         self.lock().iter().filter(|it| it.by.is_some()).count()
     }
 
-    async fn carry(&self, plan: &Plan) -> Result<Answer, HttpError> {
-        self.take(plan, false).await
+    /// The emulator's clock goes by real time and an offset: time that passed here moves the offset.
+    async fn keep_time(&self) {
+        let offset = serde_json::json!({ "offsetSeconds": self.begun.elapsed().as_secs() });
+        self.control(Method::PUT, "clock", &offset).await;
     }
 
-    async fn take(&self, plan: &Plan, late: bool) -> Result<Answer, HttpError> {
+    fn made(&self) -> Made {
+        Made { since: self.server.pass_since.load(Ordering::SeqCst), sent: self.states() }
+    }
+
+    /// Whether a call of the operator is still on its way.
+    pub fn has_pending(&self) -> bool {
+        self.chaos.pending() > 0
+    }
+
+    async fn carry(&self, plan: &Plan) -> Result<Answer, HttpError> {
+        self.take(plan, false, self.made()).await
+    }
+
+    async fn take(&self, plan: &Plan, late: bool, made: Made) -> Result<Answer, HttpError> {
+        self.keep_time().await;
         let mut request = Request::new(plan.body.as_ref().map(|it| it.to_vec()).unwrap_or_default());
         (*request.method_mut(), *request.headers_mut()) = (plan.method.clone(), plan.headers.clone());
         *request.uri_mut() = plan.url.as_str().parse().map_err(|_| HttpError::Cut)?;
@@ -123,7 +152,8 @@ impl Cloud {
         request.headers_mut().insert("host", HeaderValue::from_str(host).map_err(|_| HttpError::Cut)?);
         let answered = self.emulator.call(request).await.map_err(|_| HttpError::Cut)?;
         if changes(plan) {
-            let call = Call { method: plan.method.clone(), path: plan.url.path().to_owned(), late };
+            let (method, path) = (plan.method.clone(), plan.url.path().to_owned());
+            let call = Call { method, path, late, made };
             self.shoot(Some(call)).await;
         }
         let (parts, body) = answered.into_parts();
@@ -132,11 +162,11 @@ impl Cloud {
 
     /// The call takes effect long after the operator gave it up, whatever became of the operator.
     fn carry_late(&self, plan: Plan, minutes: u64) {
-        let cloud = self.clone();
+        let (cloud, made) = (self.clone(), self.made());
         cloud.chaos.late(false);
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_secs(60 * minutes)).await;
-            let _ = cloud.take(&plan, true).await; // nobody waits for the answer any more
+            let _ = cloud.take(&plan, true, made).await; // nobody waits for the answer any more
             cloud.chaos.late(true);
         });
     }
@@ -145,7 +175,7 @@ impl Cloud {
 /// Whether a call may change more than tokens.
 fn changes(plan: &Plan) -> bool {
     let host = plan.url.host_str().unwrap_or_default();
-    plan.method != Method::GET && (host.starts_with("arm.") || host.contains(".vault."))
+    plan.method != Method::GET && ["arm.", ".vault.", "iotda."].iter().any(|it| host.contains(it))
 }
 
 /// The cloud as one life of the operator reaches it.

@@ -2,17 +2,16 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::Method;
 use serde_json::{Value, json};
 
 use crate::api_server::ApiServer;
-use crate::fixture::{Act, Control, Fixture, Which};
+use crate::fixture::{Act, Control, Fixture, Shown, Tamper, Which};
 use crate::material::base64;
 use crate::path::Path;
-use crate::wire::Cloud;
+use crate::wire::{Cloud, Objects};
 
-/// The secret that the account signs in with; the emulator's world knows it.
-pub const CLIENT_SECRET: &str = "emulator-secret";
+/// The secrets that accounts sign in with; the emulator's world knows them.
+pub const SECRETS: [&str; 2] = ["emulator-secret", "example-secret-key-of-the-emulator"];
 
 /// The namespace of the resource.
 pub const NAMESPACE: &str = "team";
@@ -44,10 +43,16 @@ impl World {
         }
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": {},
-            "data": { "clientSecret": base64(CLIENT_SECRET) },
+            "data": {
+                "clientSecret": base64(SECRETS[0]),
+                "accessKeyId": base64("HPUAEXAMPLEACCESSKEY"), "secretAccessKey": base64(SECRETS[1]),
+            },
         });
         server.create(&Path::new("", "secrets", HOME, "emulated"), secret);
-        server.create(&Path::new("certferry.dev", "clustercloudaccounts", "", "emulated"), account());
+        server.create(
+            &Path::new("certferry.dev", "clustercloudaccounts", "", "emulated"),
+            account(&fixture.access()),
+        );
         server.create(&source(), source_of(Which::First));
         for Control { method, path, body } in fixture.neighbours() {
             cloud.control(method, &path, &body).await;
@@ -82,22 +87,49 @@ impl World {
                 self.sources.lock().unwrap_or_else(PoisonError::into_inner).push((at, *which));
             }
             Act::Tamper(tamper) => {
-                let Some(Control { method, path, body }) = self.fixture.tamper(*tamper) else { return };
-                // Nothing to take away is as good as taken away.
-                let there = self.cloud.now().contains_key(self.fixture.target());
-                if method == Method::PUT || there {
+                let standing = self.standing(&self.cloud.now()).map(|it| it.0);
+                let control = self.fixture.tamper(*tamper, standing.as_deref());
+                let control = control.filter(|_| !self.makes_a_twin(*tamper));
+                if let Some(Control { method, path, body }) = control {
                     self.cloud.control(method, &path, &body).await;
+                    self.cloud.shoot(None).await;
                 }
-                self.cloud.shoot(None).await;
             }
             Act::Delete => self.server.delete(&self.path),
             Act::Spec(change) => self.server.change(&self.path, &json!({ "spec": change })),
         }
     }
 
+    /// Whether somebody would upload what is there already, or about to come. Most services refuse it; of one that does
+    /// not, nobody could tell whose is whose.
+    fn makes_a_twin(&self, tamper: Tamper) -> bool {
+        let Tamper::Put(which) = tamper else { return false };
+        let place = self.fixture.place(&self.cloud.now());
+        let is_twin = |it: &Value| self.fixture.shown(it).thumbprint == which.pair().thumbprint;
+        !self.fixture.has_names() && (self.cloud.has_pending() || place.values().any(is_twin))
+    }
+
     /// The resource.
     pub fn object(&self) -> Option<Value> {
         self.server.get(&self.path)
+    }
+
+    /// Whether the resource's record names what is still to go.
+    pub fn has_retiring(&self) -> bool {
+        let object = self.object().unwrap_or_default();
+        object["status"]["retiring"].as_array().is_some_and(|it| !it.is_empty())
+    }
+
+    /// Which of these objects stands for the resource.
+    pub fn standing(&self, objects: &Objects) -> Option<(String, Value)> {
+        let place = self.fixture.place(objects);
+        let id = self.fixture.standing(&place, &self.object().unwrap_or_default()["status"])?;
+        place.get(&id).cloned().map(|it| (id, it))
+    }
+
+    /// What that shows.
+    pub fn held(&self) -> Option<Shown> {
+        self.standing(&self.cloud.now()).map(|it| self.fixture.shown(&it.1))
     }
 }
 
@@ -113,23 +145,10 @@ fn source_of(which: Which) -> Value {
     })
 }
 
-fn account() -> Value {
+fn account(access: &Value) -> Value {
+    let mut spec = json!({ "allowedNamespaces": { "names": [NAMESPACE] } });
+    json_patch::merge(&mut spec, access);
     json!({
-        "apiVersion": "certferry.dev/v1alpha1", "kind": "ClusterCloudAccount", "metadata": {},
-        "spec": {
-            "allowedNamespaces": { "names": [NAMESPACE] },
-            "azure": {
-                "cloud": "Custom",
-                "tenantId": "11111111-1111-4111-8111-111111111111",
-                "auth": { "clientSecret": {
-                    "clientId": "22222222-2222-4222-8222-000000000001",
-                    "secretRef": { "name": "emulated", "key": "clientSecret" },
-                } },
-                "endpoints": {
-                    "authority": "https://login.localhost", "resourceManager": "https://arm.localhost",
-                    "keyVault": "https://{vault}.vault.localhost",
-                },
-            },
-        },
+        "apiVersion": "certferry.dev/v1alpha1", "kind": "ClusterCloudAccount", "metadata": {}, "spec": spec,
     })
 }

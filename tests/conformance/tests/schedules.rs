@@ -1,4 +1,5 @@
-//! Random schedules. `CONFORMANCE_SEED` plays one seed, `CONFORMANCE_SEEDS` so many instead of the usual number.
+//! Random schedules. `CONFORMANCE_SEED` plays one seed, `CONFORMANCE_SEEDS` so many instead of the usual number,
+//! `CONFORMANCE_ONLY` the kinds whose name has it.
 
 use std::time::Instant;
 
@@ -19,7 +20,10 @@ fn schedules() {
     let only = number("CONFORMANCE_SEED");
     let seeds = only.map_or(0..number("CONFORMANCE_SEEDS").unwrap_or(FLOOR as u64), |seed| seed..seed + 1);
     let of_kind = |(kind, fixture)| seeds.clone().map(move |seed| Schedule { kind, fixture, seed });
-    let cases: Vec<_> = kinds().into_iter().flat_map(of_kind).collect();
+    let named = std::env::var("CONFORMANCE_ONLY").unwrap_or_default();
+    let kinds: Vec<_> = kinds().into_iter().filter(|it| it.0.kind().contains(&named)).collect();
+    let count = kinds.len();
+    let cases: Vec<_> = kinds.into_iter().flat_map(of_kind).collect();
     let runs = play(&cases, |bench, case| Box::pin(case.play(bench)));
     let mut news = 0;
     let mut known = 0;
@@ -38,10 +42,10 @@ fn schedules() {
     tell(&format!(
         "schedules: {} seeds of each of {} kinds, {known} of them known, {} s",
         seeds.end - seeds.start,
-        kinds().len(),
+        count,
         begun.elapsed().as_secs()
     ));
     assert_eq!(news, 0, "seeds that fail");
-    let ran = cases.len() / kinds().len();
+    let ran = cases.len() / count.max(1);
     assert!(only.is_some() || ran >= FLOOR, "{ran} seeds of each kind; at least {FLOOR} must run");
 }

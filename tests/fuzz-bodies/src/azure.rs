@@ -63,7 +63,7 @@ pub fn error(input: &[u8]) {
         move |plan| if is_listing(plan) { Reply::new(403, DENIED) } else { read.clone() },
     ) {
         Ok(seen) => {
-            assert!(seen.remote.is_none(), "a certificate was seen in an error");
+            assert!(seen.there.is_empty(), "a certificate was seen in an error");
             assert!(status == 404 && failure.has_code("ResourceNotFound"), "it was taken for absent");
         }
         // The listing's own code may be said, also if the input has it by chance.
@@ -180,7 +180,7 @@ fn code(hub: &IotHub, seen: &hub::Observed, input: &[u8]) {
 }
 
 fn bounded(seen: &hub::Observed) {
-    let remote = seen.remote.as_ref().expect("a success describes a certificate");
+    let remote = seen.there.first().expect("a success describes a certificate");
     assert!(remote.etag.len() <= ETAG);
     assert!(remote.code.as_ref().is_none_or(|it| it.as_str().len() <= VerificationCode::MAX));
     let Goal::Present(wanted) = &*hub::PRESENT else { unreachable!("it is") };

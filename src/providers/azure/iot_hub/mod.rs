@@ -4,26 +4,29 @@
 //! bare ETag in the body and changes it at every write; PUT without If-Match creates only.
 
 mod error;
+mod names;
 mod next;
+mod records;
 mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use self::error::{Operation, classify};
-use self::next::{Desired, Held, HubCertificate, Observed, Step, Upload, Verification};
+use self::next::{Desired, HubCertificate, Observed, Standing, Step, Upload, Verification};
 use super::{Azure, RestCall, Session};
-use crate::api::certificate::{CertificateResource, CertificateStatus, IssuedCode, Origin, Remote};
+use crate::api::certificate::{IssuedCode, Remote, parse_duration};
 use crate::api::iot_hub::{IotHubApiVersion, IotHubCertificate, RotationStrategy, Verification as Asked};
 use crate::api::reason::{Invalid, Reason};
 use crate::engine::clock::Clock;
 use crate::engine::error::CloudError;
 use crate::engine::{Facts, Freshness, Goal, Next, Output, Provider, Renewal, Unusable};
 use crate::http::{Body, Limit, Method};
-use crate::pki::Certificate;
-use crate::providers::possession::{self, Possession, Proof};
+use crate::pki::{Certificate, Thumbprint};
 use crate::providers::failure::Fault;
+use crate::providers::possession::{self, Possession, Proof};
 use crate::source::account::Account;
 use crate::source::target::Target;
 use crate::source::{Fetched, Reference, material};
@@ -37,11 +40,12 @@ const DELETE: &str = "Microsoft.Devices/iotHubs/certificates/Delete";
 const CODE: &str = "Microsoft.Devices/iotHubs/certificates/generateVerificationCode/Action";
 const VERIFY: &str = "Microsoft.Devices/iotHubs/certificates/verify/Action";
 
-/// One certificate name in one hub.
+/// What one resource is for in one hub: a certificate name, and those beside it.
 pub struct IotHub {
     session: Arc<Session>,
-    /// The segments of the certificate collection's path; the certificate's name follows.
+    /// The segments of the certificate collection's path; a certificate's name follows.
     collection: Vec<String>,
+    /// The name that the spec gives.
     name: String,
     version: IotHubApiVersion,
     clock: Clock,
@@ -55,8 +59,7 @@ impl Provider for IotHub {
     type Step = Step;
 
     fn target(root: &IotHubCertificate) -> Target {
-        let hub = &root.spec.iot_hub;
-        Target::new(["iothub", &hub.subscription_id, &hub.resource_group, &hub.name, name(root)])
+        target(root, name(root))
     }
 
     fn references(root: &IotHubCertificate) -> Vec<Reference> {
@@ -68,21 +71,24 @@ impl Provider for IotHub {
     }
 
     fn check(root: &IotHubCertificate) -> Result<(), Invalid> {
-        let not_yet = |field: &str| {
-            Err(Invalid::new(Reason::NotSupported, format!("this version does not act on `{field}` yet")))
-        };
-        let spec = &root.spec;
-        if spec.rotation.as_ref().is_some_and(|it| it.strategy == RotationStrategy::Overlap) {
-            return not_yet("spec.rotation.strategy: Overlap");
+        grace(root)?;
+        if overlaps(root) && name(root).len() > names::LONGEST_PLAIN {
+            let message = format!(
+                "`spec.certificateName` must be at most {} characters long where `spec.rotation.strategy` is 'Overlap': \
+                 the certificate's fingerprint is added to it",
+                names::LONGEST_PLAIN
+            );
+            return Err(Invalid::new(Reason::SpecInvalid, message));
         }
-        material::check(&spec.source)
+        material::check(&root.spec.source)
     }
 
     fn desired(root: &IotHubCertificate, found: &Fetched, now: Timestamp) -> Result<Desired, Invalid> {
         Self::check(root)?;
         let certificate = material::lasting_certificate(&root.spec.source, found, now)?;
         let verification = verification(root, &certificate, found, now)?;
-        Ok(Desired { certificate, verification })
+        let beside = overlaps(root).then(|| names::beside(name(root), &certificate));
+        Ok(Desired { certificate, verification, beside, grace: grace(root)? })
     }
 
     fn next(goal: &Goal<Desired>, observed: &Observed) -> Next<Step> {
@@ -90,30 +96,28 @@ impl Provider for IotHub {
     }
 
     fn facts(desired: &Desired, observed: &Observed) -> Option<Facts> {
-        let remote = observed.remote.as_ref()?;
+        let Standing { certificate, origin, retiring } = next::standing(desired, observed)?;
+        let is_offline = matches!(&desired.verification, Verification::Proof(it) if matches!(**it, Possession::Offline(_)));
+        let code = certificate.code.as_ref().filter(|_| is_offline && !certificate.verified);
         Some(Facts {
             remote: Remote {
-                id: remote.id.clone(),
+                id: certificate.id.clone(),
                 version: None,
-                etag: Some(remote.etag.clone()),
-                origin: observed.origin().unwrap_or(Origin::Adopted),
+                etag: Some(certificate.etag.clone()),
+                origin,
             },
             certificate: Some(material::summary(&desired.certificate)),
             verified: match desired.verification {
                 Verification::None => None,
-                Verification::Proof(_) | Verification::Attested => Some(remote.verified),
+                Verification::Proof(_) | Verification::Attested => Some(certificate.verified),
             },
-            verification_code: match (&desired.verification, &remote.code) {
-                (Verification::Proof(Possession::Offline(_)), Some(code)) if !remote.verified => {
-                    Some(IssuedCode { code: code.as_str().to_owned(), etag: remote.etag.clone() })
-                }
-                _ => None,
-            },
+            verification_code: code
+                .map(|it| IssuedCode { code: it.as_str().to_owned(), etag: certificate.etag.clone() }),
             disabled: false,
             renewal: Renewal::Source,
             operation: None,
             signing_request: None,
-            retiring: Vec::new(),
+            retiring,
         })
     }
 
@@ -127,6 +131,7 @@ impl Provider for IotHub {
         root: &IotHubCertificate,
         clock: &Clock,
     ) -> Result<Self, Unusable> {
+        allows_beside(account, root).map_err(Unusable::Invalid)?;
         let identity = account.azure().map_err(Unusable::Invalid)?;
         let session = azure.session(&account.id, identity).map_err(Unusable::Cloud)?;
         let hub = &root.spec.iot_hub;
@@ -153,26 +158,40 @@ impl Provider for IotHub {
     async fn observe(
         &self,
         root: &IotHubCertificate,
-        _: &Goal<Desired>,
+        goal: &Goal<Desired>,
         _: Freshness,
     ) -> Result<Observed, CloudError> {
-        let mut remote = self.read().await?;
-        let held = held(root, &self.path(&[]).join("/"));
-        if let (Some(remote), Some((code, etag))) = (&mut remote, &held.code)
-            && remote.etag == *etag
-        {
-            remote.code = Some(code.clone());
+        let held = records::held(root, &self.collection, &self.name);
+        let names: Vec<_> =
+            [held.name.clone()].into_iter().chain(held.retiring.iter().map(|it| it.name.clone())).collect();
+        let mut observed = Observed { there: Vec::new(), held, now: self.clock.now() };
+        for name in names {
+            self.look(&name, &mut observed).await?;
         }
-        Ok(Observed { remote, held })
+        if let Goal::Present(want) = goal
+            && let Some(name) = next::beside(want, &observed).map(str::to_owned)
+        {
+            self.look(&name, &mut observed).await?;
+        }
+        if let Some(thumbprint) = observed.unseen() {
+            for name in self.of_thumbprint(thumbprint).await? {
+                self.look(&name, &mut observed).await?;
+            }
+        }
+        observed.recall_code();
+        Ok(observed)
     }
 
     async fn apply(&self, step: Step) -> Result<Option<Observed>, CloudError> {
         match step {
-            Step::Create(upload) => self.put(upload, None).await,
-            Step::Replace(upload, etag) => self.put(upload, Some(&etag)).await,
-            Step::RequestCode { etag, held, .. } => self.code(&etag, held).await.map(Some),
-            Step::Verify { etag, proof, .. } => self.verify(&etag, proof).await,
-            Step::Delete { etag, .. } => self.delete(&etag).await,
+            Step::Create { name, upload, .. } => self.put(&name, upload, None).await,
+            Step::Replace { name, upload, etag } => self.put(&name, upload, Some(&etag)).await,
+            Step::RequestCode { name, etag, observed, .. } => {
+                let answered = self.code(&name, &etag).await?;
+                Ok(Some(observed.with(answered)))
+            }
+            Step::Verify { name, etag, proof, .. } => self.verify(&name, &etag, proof).await,
+            Step::Delete { name, etag, .. } => self.delete(&name, &etag).await,
         }
     }
 }
@@ -180,6 +199,38 @@ impl Provider for IotHub {
 /// The certificate's name in the hub.
 fn name(root: &IotHubCertificate) -> &str {
     root.spec.certificate_name.as_deref().or(root.metadata.name.as_deref()).unwrap_or_default()
+}
+
+/// That name in the hub.
+fn target(root: &IotHubCertificate, name: &str) -> Target {
+    let hub = &root.spec.iot_hub;
+    Target::new(["iothub", &hub.subscription_id, &hub.resource_group, &hub.name, name])
+}
+
+/// Whether a changed certificate stands beside the old one first.
+fn overlaps(root: &IotHubCertificate) -> bool {
+    root.spec.rotation.as_ref().is_some_and(|it| it.strategy == RotationStrategy::Overlap)
+}
+
+/// How long a predecessor stays.
+fn grace(root: &IotHubCertificate) -> Result<Duration, Invalid> {
+    let asked = root.spec.rotation.as_ref().and_then(|it| it.grace_period.as_deref());
+    parse_duration("spec.rotation.gracePeriod", asked.unwrap_or("24h"))
+}
+
+/// Who may write the name that the spec gives may not write those beside it for that.
+fn allows_beside(account: &Account, root: &IotHubCertificate) -> Result<(), Invalid> {
+    let beside = target(root, &names::any_beside(name(root)));
+    if !overlaps(root) || account.allows(&beside) {
+        return Ok(());
+    }
+    let message = format!(
+        "`spec.allowedTargets` of {} must cover the names beside the certificate too, for `spec.rotation.strategy` \
+         'Overlap': add `{}-*` there",
+        account.id.display,
+        target(root, name(root))
+    );
+    Err(Invalid::new(Reason::AccountNotAllowed, message))
 }
 
 /// How the hub is to hold the certificate as verified, with the key that is needed for it.
@@ -193,48 +244,31 @@ fn verification(
         None => Ok(Verification::None),
         Some(Asked { proof_of_possession: None, .. }) => Ok(Verification::Attested),
         Some(Asked { proof_of_possession: Some(proof), .. }) => {
-            Possession::of(proof, &root.spec.source, certificate, found, now).map(Verification::Proof)
+            let possession = Possession::of(proof, &root.spec.source, certificate, found, now)?;
+            Ok(Verification::Proof(Box::new(possession)))
         }
     }
 }
 
-/// Only then is a recorded code used: with a key at hand the operator signs none but those that it was just given.
-fn signs_offline(root: &IotHubCertificate) -> bool {
-    let proof = root.spec.verification.as_ref().and_then(|it| it.proof_of_possession.as_ref());
-    proof.is_some_and(|it| it.signed_certificate_secret_ref.is_some())
-}
-
-/// What our records hold of the certificate of that id. A record of another id holds nothing.
-fn held(root: &IotHubCertificate, path: &str) -> Held {
-    let empty = CertificateStatus::default();
-    let status = root.status().unwrap_or(&empty);
-    let ours = status.remote.as_ref().filter(|it| it.id.trim_start_matches('/').eq_ignore_ascii_case(path));
-    Held {
-        origin: ours.map(|it| it.origin),
-        thumbprint: ours.and(status.certificate.as_ref()).and_then(|it| it.sha1_thumbprint.parse().ok()),
-        code: ours.and(status.verification_code.as_ref()).filter(|_| signs_offline(root)).and_then(|it| {
-            let IssuedCode { code, etag } = it;
-            Some((code.parse().ok()?, etag.clone()))
-        }),
-        intended: status.intent.as_ref().and_then(|it| it.content_hash.parse().ok()),
-        adoption: root.spec.common.adoption_policy.unwrap_or_default(),
-    }
-}
-
 impl IotHub {
+    /// Adds what stands under that name, if something does.
+    async fn look(&self, name: &str, observed: &mut Observed) -> Result<(), CloudError> {
+        if observed.under(name).is_none() {
+            observed.there.extend(self.read(name).await?);
+        }
+        Ok(())
+    }
+
     /// The certificate, or that there is none: a 404 counts only if it says so, or if the hub lists its certificates and
     /// this is not among them.
-    async fn read(&self) -> Result<Option<HubCertificate>, CloudError> {
-        let path = self.path(&[]);
+    async fn read(&self, name: &str) -> Result<Option<HubCertificate>, CloudError> {
+        let path = self.path(name, &[]);
         let call = self.call(Method::Get, &path, READ);
         match self.session.arm().read::<wire::Description>(&call).await {
-            Ok(description) => self.parse(&call, description).map(Some),
+            Ok(description) => self.parse(name, &call, description).map(Some),
             Err(failure) if failure.is_absence() => Ok(None),
             Err(failure) if failure.status() == Some(404) && !failure.is_of_a_parent() => {
-                let mut listing = self.call(Method::Get, &path[..path.len() - 1], READ);
-                listing.limit = Limit::Page;
-                let listed: wire::Listing = self.session.arm().read(&listing).await?;
-                if listed.has(&self.name) {
+                if self.list().await?.has(name) {
                     let message =
                         "The hub lists the certificate and does not find it by its name; it is read again.";
                     return Err(CloudError::new(Reason::CloudUnavailable, message));
@@ -245,35 +279,53 @@ impl IotHub {
         }
     }
 
-    async fn put(&self, upload: Upload, etag: Option<&str>) -> Result<Option<Observed>, CloudError> {
-        let path = self.path(&[]);
+    /// Those of our names under which the hub lists a certificate of that thumbprint.
+    async fn of_thumbprint(&self, thumbprint: Thumbprint) -> Result<Vec<String>, CloudError> {
+        let listed = self.list().await?;
+        Ok(listed.names_of(thumbprint).filter_map(|it| names::of_ours(&self.name, it)).collect())
+    }
+
+    async fn list(&self) -> Result<wire::Listing, CloudError> {
+        let collection: Vec<_> = self.collection.iter().map(String::as_str).collect();
+        let mut call = self.call(Method::Get, &collection, READ);
+        call.limit = Limit::Page;
+        Ok(self.session.arm().read(&call).await?)
+    }
+
+    async fn put(
+        &self,
+        name: &str,
+        upload: Upload,
+        etag: Option<&str>,
+    ) -> Result<Option<Observed>, CloudError> {
+        let path = self.path(name, &[]);
         let mut call = self.call(Method::Put, &path, WRITE);
         call.if_match = etag;
         call.body = Body::json(&wire::Upload::new(self.version, &upload.certificate, upload.attested));
         self.send(&call, Operation::Upload).await
     }
 
-    async fn code(&self, etag: &str, held: Held) -> Result<Observed, CloudError> {
-        let path = self.path(&["generateVerificationCode"]);
+    /// The certificate with the code that the hub gives for it.
+    async fn code(&self, name: &str, etag: &str) -> Result<HubCertificate, CloudError> {
+        let path = self.path(name, &["generateVerificationCode"]);
         let mut call = self.call(Method::Post, &path, CODE);
         call.if_match = Some(etag);
         let answer = self.session.arm().read::<wire::Description>(&call).await;
         let description = answer.map_err(|failure| classify(Operation::RequestCode, &failure))?;
-        let remote = self.parse(&call, description)?;
-        Ok(Observed { remote: Some(remote), held })
+        self.parse(name, &call, description)
     }
 
-    async fn verify(&self, etag: &str, proof: Proof) -> Result<Option<Observed>, CloudError> {
+    async fn verify(&self, name: &str, etag: &str, proof: Proof) -> Result<Option<Observed>, CloudError> {
         let proof = proof.certificate(self.clock.now()).await?;
-        let path = self.path(&["verify"]);
+        let path = self.path(name, &["verify"]);
         let mut call = self.call(Method::Post, &path, VERIFY);
         call.if_match = Some(etag);
         call.body = Body::json(&wire::Proof::new(&proof));
         self.send(&call, Operation::Verify).await
     }
 
-    async fn delete(&self, etag: &str) -> Result<Option<Observed>, CloudError> {
-        let path = self.path(&[]);
+    async fn delete(&self, name: &str, etag: &str) -> Result<Option<Observed>, CloudError> {
+        let path = self.path(name, &[]);
         let mut call = self.call(Method::Delete, &path, DELETE);
         call.if_match = Some(etag);
         self.send(&call, Operation::Delete).await
@@ -296,21 +348,23 @@ impl IotHub {
         RestCall::new(method, segments, version, action)
     }
 
-    fn path<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
+    fn path<'a>(&'a self, name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
         let collection = self.collection.iter().map(String::as_str);
-        collection.chain([self.name.as_str()]).chain(more.iter().copied()).collect()
+        collection.chain([name]).chain(more.iter().copied()).collect()
     }
 
     fn parse(
         &self,
+        name: &str,
         call: &RestCall<'_>,
         description: wire::Description,
     ) -> Result<HubCertificate, CloudError> {
         let unreadable = || CloudError::from(call.failed(Fault::Unreadable));
         let properties = &description.properties;
         Ok(HubCertificate {
+            name: name.to_owned(),
             // The operator's own path, not the answer's: samples of the service name other resource types in `id`.
-            id: format!("/{}", self.path(&[]).join("/")),
+            id: records::id(&self.collection, name),
             etag: description.etag.clone().filter(|it| it.len() <= LONGEST_ETAG).ok_or_else(unreadable)?,
             thumbprint: properties.thumbprint.parse().map_err(|_| unreadable())?,
             fingerprint: properties.certificate().map(|it| it.sha256_fingerprint()),

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::api::iot_hub::IotHubApiVersion;
-use crate::pki::{self, Certificate};
+use crate::pki::{self, Certificate, Thumbprint};
 
 /// The body of an upload; its shape depends on the api-version (specification 2018-04-01: flat; 2023-06-30: wrapped).
 #[derive(Serialize)]
@@ -57,9 +57,25 @@ pub(super) struct Listing {
 struct Named {
     #[serde(default)]
     name: Option<String>,
+    #[serde(default)]
+    properties: NamedProperties,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct NamedProperties {
+    #[serde(default)]
+    thumbprint: Option<String>,
 }
 
 impl Listing {
+    /// The names of those with that thumbprint.
+    pub(super) fn names_of(&self, thumbprint: Thumbprint) -> impl Iterator<Item = &str> {
+        let holds = move |it: &&Named| {
+            it.properties.thumbprint.as_ref().is_some_and(|shown| shown.parse() == Ok(thumbprint))
+        };
+        self.value.iter().filter(holds).filter_map(|it| it.name.as_deref())
+    }
+
     /// Whether there is one of that name; the hub does not regard letter case.
     pub(super) fn has(&self, name: &str) -> bool {
         self.value.iter().any(|it| it.name.as_ref().is_some_and(|it| it.eq_ignore_ascii_case(name)))
@@ -112,5 +128,20 @@ mod tests {
             assert_eq!(description.properties.is_verified, Some(false));
             assert_eq!(description.etag.as_deref(), Some("AAAAAAExpNs="));
         }
+    }
+
+    #[test]
+    fn a_listing_with_odd_members_is_searched_all_the_same() {
+        let shown = "97388663832d0393c9246cab4fba2c8677185a25";
+        let listing: Listing = serde_json::from_value(serde_json::json!({ "value": [
+            { "name": "one", "properties": { "thumbprint": shown } },
+            { "properties": { "thumbprint": shown } },
+            { "name": "two", "properties": { "thumbprint": "odd" } },
+            { "name": "three" },
+        ] }))
+        .unwrap();
+        let names: Vec<_> = listing.names_of(shown.parse().unwrap()).collect();
+        assert_eq!(names, ["one"]);
+        assert!(listing.has("THREE") && !listing.has("four"));
     }
 }

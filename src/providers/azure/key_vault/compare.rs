@@ -4,8 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use super::observed::{Bundle, CHAIN, OWNER};
+use super::observed::Bundle;
 use super::policy::Policy;
+use super::tags::{self, CHAIN, OWNER, WISH};
 use super::wish::{Desired, Issuance, Wish};
 use crate::api::key_vault_policy::{Curve, KeyProperties, KeyType, SubjectAlternativeNames, X509Properties};
 use crate::pki::{AlternativeName, Certificate, DistinguishedName, KeyShape, Profile, SigningRequest};
@@ -41,13 +42,18 @@ pub fn repair(want: &Desired, it: &Bundle, certificate: &Certificate) -> Option<
         }
     };
     if let Some(field) = policy.differs_for_new_versions(&it.policy) {
-        return Some(Repair::NewVersion(field));
+        match &want.wish {
+            _ if it.tags.get(WISH) != Some(&want.hash) => return Some(Repair::NewVersion(field)),
+            // The version was made as it is wanted; it is the next that would not be.
+            Wish::Policy(_) => return Some(Repair::Policy(field)),
+            Wish::Import(_) => {} // its policy makes no next one
+        }
     }
     if let Some(field) = differs_for_later(want, policy, it, certificate) {
         return Some(Repair::Policy(field));
     }
     let enabled = want.enabled.is_some_and(|wanted| it.enabled != Some(wanted));
-    let tags = want.tags.iter().any(|(key, value)| it.tags.get(key) != Some(value));
+    let tags = tags::differ(want, &it.tags);
     let unmarked = !it.tags.contains_key(OWNER);
     (enabled || tags || unmarked).then_some(Repair::Version)
 }
@@ -135,11 +141,11 @@ fn has_key(wanted: Option<&KeyProperties>, certificate: &Certificate) -> bool {
     let (Some(wanted), Some(shape)) = (wanted, certificate.key_shape()) else { return true };
     match shape {
         KeyShape::Rsa { bits } => {
-            let kind = !matches!(wanted.key_type, Some(KeyType::EC | KeyType::EcHsm));
+            let kind = !wanted.key_type.is_some_and(KeyType::is_elliptic);
             kind && wanted.key_size.is_none_or(|it| usize::try_from(it) == Ok(bits))
         }
         KeyShape::Elliptic { curve } => {
-            let kind = !matches!(wanted.key_type, Some(KeyType::RSA | KeyType::RsaHsm));
+            let kind = wanted.key_type.is_none_or(KeyType::is_elliptic);
             let name = |it| match it {
                 Curve::P256 => "P-256",
                 Curve::P256K => "P-256K",

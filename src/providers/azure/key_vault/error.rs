@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::api::reason::Reason;
 use crate::engine::error::CloudError;
-use crate::providers::azure::{Failure, common};
+use crate::http::{HttpError, NoConnection};
+use crate::providers::azure::{Failure, What, common};
+use crate::providers::failure::Fault;
 
 /// The operations whose errors differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +25,22 @@ pub(super) enum Operation {
 /// How long a name takes to come free, or to come back: some seconds after a deletion, a recovery or a purge.
 const SOON: Duration = Duration::from_secs(5);
 
-/// The table.
+/// What the failure of a read means. A vault whose name has no address and that was never seen is taken for one that is
+/// not there; one that was seen before is still there, and name resolution is not.
+pub(super) fn unread(failure: &Failure, was_seen: bool) -> CloudError {
+    match failure.what {
+        What::Fault(Fault::Unanswered(HttpError::NotSent(NoConnection::Name))) if !was_seen => {
+            CloudError::new(
+                Reason::TargetNotFound,
+                "the vault's host name has no address: check `spec.vaultName`, the account's cloud, and that the cluster \
+             resolves names of vaults",
+            )
+        }
+        _ => common(failure),
+    }
+}
+
+/// What the failure of a write, or of a read of the secret, means.
 pub(super) fn classify(operation: Operation, failure: &Failure) -> CloudError {
     use Operation::{Create, Drop, Import, Merge, Purge, ReadSecret};
     let named = failure.named();
@@ -88,4 +105,24 @@ pub(super) fn classify(operation: Operation, failure: &Failure) -> CloudError {
 /// Whether the refusal is of the identity, and not of what was asked.
 fn lacks_right(failure: &Failure) -> bool {
     ["ForbiddenByPolicy", "ForbiddenByRbac"].iter().any(|code| failure.has_code(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::providers::azure::Service;
+
+    #[test]
+    fn a_vault_without_an_address_is_not_there_unless_it_was_seen_before() {
+        for (why, was_seen, expected) in [
+            (NoConnection::Name, false, Reason::TargetNotFound),
+            (NoConnection::Name, true, Reason::CloudUnavailable),
+            (NoConnection::Unreachable, false, Reason::CloudUnavailable),
+        ] {
+            let what = What::from(Fault::Unanswered(HttpError::NotSent(why)));
+            let failure =
+                Failure { service: Service::KeyVault, what, write: false, action: "certificates/get" };
+            assert_eq!(unread(&failure, was_seen).reason, expected, "{why}");
+        }
+    }
 }

@@ -5,40 +5,38 @@
 //! tags.
 
 mod compare;
+mod content;
 mod error;
 mod next;
 mod observed;
 mod policy;
+mod question;
 mod step;
+mod tags;
 mod wire;
 mod wish;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use kube::ResourceExt;
 use serde::de::DeserializeOwned;
-use zeroize::Zeroizing;
 
-use self::error::{Operation as Asked, classify};
+use self::content::{file, issued};
+use self::error::{Operation as Asked, classify, unread};
 use self::next::{needs_operation, needs_secret};
 use self::observed::{Bundle, HandedOut, Held, Observed, Operation, State};
-use self::step::{Create, Import, Merge, Signed, Step, ToIssue};
+use self::step::{Create, Import, Merge, Signed, Step};
 use self::wish::{Desired, Export, Signer, Wish};
 use super::{Azure, Failure, Rest, RestCall, Service};
-use crate::api::SYNC_REQUESTED;
-use crate::api::certificate::{CertificateResource, CertificateStatus, DeletionPolicy, Remote};
+use crate::api::certificate::{CertificateResource, Remote};
 use crate::api::key_vault::{KeyVaultApiVersion, KeyVaultCertificate};
-use crate::api::key_vault_policy::ContentType;
 use crate::api::reason::{Invalid, Reason};
 use crate::engine::clock::Clock;
 use crate::engine::error::CloudError;
 use crate::engine::{Facts, Freshness, Goal, Next, Output, Provider, Renewal, Unusable, Work};
 use crate::http::{Answer, Body, Limit, Method};
-use crate::pki::{self, Certificate, Identity, pkcs12};
+use crate::pki;
 use crate::source::account::Account;
 use crate::source::target::Target;
 use crate::source::{Fetched, Reference, material};
@@ -155,7 +153,7 @@ impl Provider for KeyVault {
             state: self.state(root).await?,
             operation: Operation::Unread,
             handed_out: None,
-            held: held(root),
+            held: Held::of(root),
             now: self.clock.now(),
         };
         if needs_operation(goal, &observed) {
@@ -212,38 +210,13 @@ fn attributes(enabled: Option<bool>) -> Option<wire::Attributes> {
     enabled.map(|enabled| wire::Attributes { enabled: Some(enabled) })
 }
 
-/// What our records hold.
-fn held(root: &KeyVaultCertificate) -> Held {
-    let empty = CertificateStatus::default();
-    let status = root.status().unwrap_or(&empty);
-    let spec = &root.spec;
-    let asked = root.annotations().get(SYNC_REQUESTED);
-    Held {
-        uid: root.uid().unwrap_or_default(),
-        origin: status.remote.as_ref().map(|it| it.origin),
-        version: status.remote.as_ref().and_then(|it| it.version.clone()),
-        written: match (&status.intent, &status.operation) {
-            (Some(intent), _) if intent.step != "Delete" => Some(intent.content_hash.clone()),
-            (_, operation) => operation.as_ref().map(|it| it.content_hash.clone()),
-        },
-        intent: status.intent.as_ref().map(|it| (it.step.clone(), it.start_time)),
-        operation: status.operation.as_ref().map(|it| (it.id.clone(), it.start_time)),
-        asks_anew: asked.is_some() && asked != status.last_handled_sync_request.as_ref(),
-        adoption: spec.common.adoption_policy.unwrap_or_default(),
-        on_soft_deleted: spec.on_soft_deleted.unwrap_or_default(),
-        on_stuck: spec.on_stuck_operation.unwrap_or_default(),
-        deletes_adopted: spec.common.deletion_policy.is_some_and(|it| it != DeletionPolicy::Retain),
-        purge: spec.common.deletion_policy == Some(DeletionPolicy::Purge),
-    }
-}
-
 /// The question that cert-manager is to be asked, unless it was.
 fn question(desired: &Desired, observed: &Observed) -> Option<Output> {
     let Wish::Policy(issuance) = &desired.wish else { return None };
     let Some(Signer::CertManager(question)) = &issuance.signer else { return None };
     let Operation::InProgress { request: Some(request), .. } = &observed.operation else { return None };
     (!question.stands(request, observed.held.asks_anew))
-        .then(|| Output::CertificateRequest { name: question.name.clone(), spec: question.question(request) })
+        .then(|| Output::CertificateRequest { name: question.name.clone(), spec: question.spec(request) })
 }
 
 /// The Secret that is to be written, unless it holds what it should.
@@ -261,11 +234,12 @@ impl KeyVault {
     /// The certificate under the name: the latest version, the one before where the latest is only being made, or the
     /// deleted one that keeps the name.
     async fn state(&self, root: &KeyVaultCertificate) -> Result<State, CloudError> {
-        let Some(latest) = self.bundle(&["certificates", &self.name]).await? else {
+        let before = root.status().and_then(|it| it.remote.as_ref());
+        let Some(latest) = self.bundle(&["certificates", &self.name], before.is_some()).await? else {
             let deleted = self.found(&["deletedcertificates", &self.name]).await?;
             return Ok(deleted.map_or(State::Missing, |it| State::Deleted(Box::new(parse(&it)))));
         };
-        let before = root.status().and_then(|it| it.remote.as_ref()).and_then(|it| it.version.as_deref());
+        let before = before.and_then(|it| it.version.as_deref());
         if let (None, Some(version)) = (&latest.certificate, before)
             && version != latest.version
             && let Some(it) = self.found(&["certificates", &self.name, version]).await?
@@ -277,7 +251,7 @@ impl KeyVault {
 
     /// The certificate, or that there is none: a 404 counts only if it says so, or if the vault lists its certificates
     /// and this is not among them.
-    async fn bundle(&self, path: &[&str]) -> Result<Option<Bundle>, CloudError> {
+    async fn bundle(&self, path: &[&str], was_seen: bool) -> Result<Option<Bundle>, CloudError> {
         match self.read::<wire::Bundle>(path, "certificates/get").await {
             Ok(it) => Ok(Some(parse(&it))),
             Err(failure) if failure.has_code("CertificateNotFound") => Ok(None),
@@ -292,7 +266,7 @@ impl KeyVault {
                     "the vault does not find the certificate by its name, and may list it; it is read again";
                 Err(CloudError::new(Reason::CloudUnavailable, message))
             }
-            Err(failure) => Err(failure.into()),
+            Err(failure) => Err(unread(&failure, was_seen)),
         }
     }
 
@@ -404,30 +378,4 @@ fn parse(it: &wire::Bundle) -> Bundle {
         tags: it.tags.clone().unwrap_or_default(),
         policy: it.policy.clone().unwrap_or_default(),
     }
-}
-
-/// The certificate of the operator's own signing, and its issuers.
-fn issued(ToIssue { request, ca, life }: &ToIssue, now: Timestamp) -> Result<Vec<Certificate>, CloudError> {
-    let leaf = pki::issue(request, ca.leaf(), ca.key(), *life, now).map_err(|why| {
-        CloudError::new(Reason::IssuanceFailed, format!("the Secret of `spec.signedBy.caSecretRef`: {why}"))
-    })?;
-    Ok([leaf].into_iter().chain(ca.certificates().iter().cloned()).collect())
-}
-
-/// What is imported, and its password: made anew for each import, and kept nowhere.
-async fn file(
-    identity: Identity,
-    content_type: ContentType,
-) -> Result<(Zeroizing<String>, Option<Zeroizing<String>>), CloudError> {
-    let unmade = || CloudError::new(Reason::UploadRefused, "the file to be imported could not be made");
-    if content_type == ContentType::Pem {
-        let key = identity.key().to_pem().ok_or_else(unmade)?;
-        return Ok((Zeroizing::new(format!("{}{}", *key, identity.to_pem())), None));
-    }
-    let password = crate::providers::random::password().ok_or_else(unmade)?;
-    let secret = password.clone();
-    let made =
-        tokio::task::spawn_blocking(move || pkcs12::build(&identity, &secret, pkcs12::Encryption::TripleDes));
-    let file = made.await.ok().and_then(Result::ok).ok_or_else(unmade)?;
-    Ok((Zeroizing::new(STANDARD.encode(&*file)), Some(password)))
 }

@@ -1,29 +1,23 @@
 //! What the vault needs next. Pure: the tables in `tests` list the rows.
 
+mod at_work;
+
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::compare::{Repair, asks_as_wanted, repair};
-use super::observed::{
-    ADOPTED, Bundle, CHAIN, HandedOut, Held, MANAGED_BY, OWNER, Observed, Operation, State, WISH,
-};
-use super::step::{Create, Import, Merge, Signed, Step, ToIssue};
+use super::compare::{Repair, repair};
+use super::observed::{Bundle, HandedOut, Held, Observed, Operation, State};
+use super::step::{Create, Import, Step};
+use super::tags::{self, ADOPTED, MOST, WISH};
 use super::wire::Tags;
-use super::wish::{self, Desired, Issuance, Signer, Wish};
-use crate::api::FIELD_MANAGER;
+use super::wish::{Desired, Wish};
 use crate::api::certificate::{AdoptionPolicy, Origin};
-use crate::api::key_vault::{OnSoftDeleted, OnStuckOperation};
-use crate::api::reason::{Invalid, Reason};
+use crate::api::key_vault::OnSoftDeleted;
+use crate::api::reason::Reason;
 use crate::engine::{Goal, Next};
 use crate::pki::Certificate;
 
-/// How long the vault may take to sign by itself; seen were 5 to 10 seconds.
-const SELF_SIGNING: SignedDuration = SignedDuration::from_mins(15);
-/// How long a public issuer may take: it may want to see papers.
-const ISSUING: SignedDuration = SignedDuration::from_hours(3 * 24);
-/// How often somebody else's signature is looked for; cert-manager's is noticed at once.
-const SIGNATURE: Duration = Duration::from_secs(60);
 /// A certificate is not renewed so soon: issuers date them back by some minutes.
 const FRESH: SignedDuration = SignedDuration::from_hours(1);
 /// How often a deletion that does not show yet is looked for.
@@ -54,12 +48,15 @@ pub fn needs_operation(goal: &Goal<Desired>, observed: &Observed) -> bool {
     }
 }
 
-/// Whether to read what the vault hands out: only where it is to be exported, and is not there yet.
+/// Whether to read what the vault hands out: only where it is to be exported, is not there yet, and would be written.
 pub fn needs_secret(goal: &Goal<Desired>, observed: &Observed) -> bool {
     let (Goal::Present(want), State::Held(it)) = (goal, &observed.state) else { return false };
     let (Some(export), Some(certificate)) = (&want.export, &it.certificate) else { return false };
     let exported = export.held.as_ref().is_some_and(|held| held.leaf() == certificate);
-    !exported && it.enabled != Some(false) && matches!(next(goal, observed), Next::Done)
+    !exported
+        && !observed.held.observes
+        && it.enabled != Some(false)
+        && matches!(next(goal, observed), Next::Done)
 }
 
 /// How we own what is there: by record, or by its tags.
@@ -70,7 +67,7 @@ pub fn origin(it: &Bundle, held: &Held) -> Origin {
 
 /// There is nothing: the first version.
 fn begin(want: &Desired, observed: &Observed) -> Next<Step> {
-    lingering(observed, false).unwrap_or_else(|| make(want, Tags::new(), observed, false))
+    lingering(observed, false).unwrap_or_else(|| make(want, &Tags::new(), observed, false))
 }
 
 /// An earlier request without an answer may still make what we would make again.
@@ -80,10 +77,9 @@ fn lingering(observed: &Observed, serves: bool) -> Option<Next<Step>> {
     Some(Next::Wait { reason: Reason::Creating, message, wait, serves })
 }
 
-fn make(want: &Desired, held: Tags, observed: &Observed, renews: bool) -> Next<Step> {
-    let tags = of_new_version(want, held, &observed.held);
+fn make(want: &Desired, held: &Tags, observed: &Observed, renews: bool) -> Next<Step> {
     let hash = want.hash.clone();
-    Next::Step(match &want.wish {
+    with(tags::of_new_version(want, held, &observed.held), |tags| match &want.wish {
         Wish::Policy(issuance) => {
             let policy = issuance.policy.clone();
             Step::Create(Create { policy, enabled: want.enabled, tags, hash, renews })
@@ -92,27 +88,19 @@ fn make(want: &Desired, held: Tags, observed: &Observed, renews: bool) -> Next<S
     })
 }
 
-/// The tags of a version that is made for this wish.
-fn of_new_version(want: &Desired, held: Tags, ours: &Held) -> Tags {
-    let mut tags = tags(want, held, ours, false);
-    tags.insert(WISH.to_owned(), want.hash.clone());
-    tags
-}
-
-/// The tags that are there, with ours over them.
-fn tags(want: &Desired, held: Tags, ours: &Held, adopts: bool) -> Tags {
-    let mut tags = held;
-    tags.extend(want.tags.clone());
-    tags.insert(MANAGED_BY.to_owned(), FIELD_MANAGER.to_owned());
-    tags.insert(OWNER.to_owned(), ours.uid.clone());
-    if adopts {
-        tags.insert(ADOPTED.to_owned(), "true".to_owned());
+/// A write with these tags, if a vault takes so many.
+fn with(tags: Tags, step: impl FnOnce(Tags) -> Step) -> Next<Step> {
+    if tags.len() <= MOST {
+        return Next::Step(step(tags));
     }
-    match &want.wish {
-        Wish::Import(imported) => tags.insert(CHAIN.to_owned(), imported.chain_hash.clone()),
-        Wish::Policy(_) => tags.remove(CHAIN),
-    };
-    tags
+    Next::Stuck {
+        reason: Reason::SpecInvalid,
+        message: format!(
+            "with the operator's tags and those of others the certificate would have {} tags, and a vault takes {MOST}: \
+             remove some there, or from `spec.tags`",
+            tags.len()
+        ),
+    }
 }
 
 /// The name is kept for a deleted certificate.
@@ -137,8 +125,12 @@ fn adopt(want: &Desired, it: &Bundle, held: &Held) -> Next<Step> {
     // Another took over what was ours; taking it back would go on for ever.
     let taken = held.origin.is_some() && held.adoption != AdoptionPolicy::Always;
     if !taken && may_adopt(want, it, held) {
-        let tags = tags(want, it.tags.clone(), held, true);
-        return Next::Step(Step::Update { version: it.version.clone(), enabled: None, tags, adopts: true });
+        return with(tags::wanted(want, &it.tags, held, true), |tags| Step::Update {
+            version: it.version.clone(),
+            enabled: None,
+            tags,
+            adopts: true,
+        });
     }
     let (which, wanted) = match held.adoption {
         AdoptionPolicy::Never => ("a certificate", "'IfIdentical' or 'Always'"),
@@ -168,12 +160,12 @@ fn may_adopt(want: &Desired, it: &Bundle, held: &Held) -> bool {
 /// Our own certificate.
 fn keep(want: &Desired, it: &Bundle, observed: &Observed) -> Next<Step> {
     if let Operation::InProgress { .. } = &observed.operation {
-        return at_work(want, it, observed);
+        return at_work::next(want, it, observed);
     }
     let Some(certificate) = &it.certificate else {
         return failed(want, observed, false)
             .or_else(|| lingering(observed, false))
-            .unwrap_or_else(|| make(want, it.tags.clone(), observed, false));
+            .unwrap_or_else(|| make(want, &it.tags, observed, false));
     };
     match repair(want, it, certificate) {
         Some(Repair::NewVersion(field)) => remake(want, it, field, observed),
@@ -182,15 +174,9 @@ fn keep(want: &Desired, it: &Bundle, observed: &Observed) -> Next<Step> {
             renew(want, it, certificate, observed)
         }
         Some(Repair::Policy(_)) => Next::Step(Step::UpdatePolicy(policy(want))),
-        Some(Repair::Version) => {
-            let tags = tags(want, it.tags.clone(), &observed.held, false);
-            Next::Step(Step::Update {
-                version: it.version.clone(),
-                enabled: want.enabled,
-                tags,
-                adopts: false,
-            })
-        }
+        Some(Repair::Version) => with(tags::wanted(want, &it.tags, &observed.held, false), |tags| {
+            Step::Update { version: it.version.clone(), enabled: want.enabled, tags, adopts: false }
+        }),
         None => renew(want, it, certificate, observed),
     }
 }
@@ -221,7 +207,7 @@ fn remake(want: &Desired, it: &Bundle, field: &str, observed: &Observed) -> Next
     }
     failed(want, observed, false)
         .or_else(|| lingering(observed, false))
-        .unwrap_or_else(|| make(want, it.tags.clone(), observed, false))
+        .unwrap_or_else(|| make(want, &it.tags, observed, false))
 }
 
 /// All is as wanted: is it time for a new one?
@@ -231,7 +217,7 @@ fn renew(want: &Desired, it: &Bundle, certificate: &Certificate, observed: &Obse
     }
     failed(want, observed, true)
         .or_else(|| lingering(observed, true))
-        .unwrap_or_else(|| make(want, it.tags.clone(), observed, true))
+        .unwrap_or_else(|| make(want, &it.tags, observed, true))
 }
 
 /// Whether the operator is to renew it. A certificate that was due when it was made is not made again and again: that
@@ -268,99 +254,6 @@ fn failed(want: &Desired, observed: &Observed, serves: bool) -> Option<Next<Step
          then ask for another try with the annotation certferry.dev/sync-requested"
     );
     Some(Next::Wait { reason: Reason::IssuanceFailed, message, wait: SLOWLY, serves })
-}
-
-/// The vault is at work on something of ours.
-fn at_work(want: &Desired, it: &Bundle, observed: &Observed) -> Next<Step> {
-    let Operation::InProgress { id, request, wait } = &observed.operation else { return Next::Done };
-    let as_wanted = |certificate| !matches!(repair(want, it, certificate), Some(Repair::NewVersion(_)));
-    let serves = it.certificate.as_ref().is_some_and(as_wanted);
-    let dropped = || Next::Step(Step::DropOperation { id: id.clone() });
-    let Wish::Policy(issuance) = &want.wish else {
-        // It was begun for another wish; a merge may never come.
-        return match request {
-            Some(_) => dropped(),
-            None => waiting(*wait, serves),
-        };
-    };
-    let for_another = observed.held.written.as_ref().is_some_and(|it| *it != want.hash);
-    match &issuance.signer {
-        Some(_) if for_another => dropped(),
-        Some(signer) => {
-            let Some(request) = request else { return waiting(*wait, serves) };
-            // Whoever may write the vault could have had something else asked for.
-            if !asks_as_wanted(issuance, request) {
-                return dropped();
-            }
-            sign(want, it, issuance, signer, request, observed, serves)
-        }
-        None if is_stuck(issuance, id, observed) => match observed.held.on_stuck {
-            OnStuckOperation::Cancel => dropped(),
-            OnStuckOperation::Report => Next::Wait {
-                reason: Reason::OperationStuck,
-                message: "the vault does not get done with issuing: look at the operation there, or set \
-                          `spec.onStuckOperation` to 'Cancel' to begin anew"
-                    .to_owned(),
-                wait: SLOWLY,
-                serves,
-            },
-        },
-        None => waiting(*wait, serves),
-    }
-}
-
-fn waiting(wait: Duration, serves: bool) -> Next<Step> {
-    let message = "the vault is issuing the certificate".to_owned();
-    Next::Wait { reason: Reason::OperationInProgress, message, wait, serves }
-}
-
-fn is_stuck(issuance: &Issuance, id: &str, observed: &Observed) -> bool {
-    let by_itself = issuance.policy.issuer_name().is_some_and(|it| it.eq_ignore_ascii_case("Self"));
-    let limit = if by_itself { SELF_SIGNING } else { ISSUING };
-    observed.held.begun(id).is_some_and(|since| observed.now.duration_since(since) > limit)
-}
-
-/// The vault's request waits for a signature.
-fn sign(
-    want: &Desired,
-    it: &Bundle,
-    issuance: &Issuance,
-    signer: &Signer,
-    request: &crate::pki::SigningRequest,
-    observed: &Observed,
-    renews: bool,
-) -> Next<Step> {
-    let merge = |signed| {
-        let tags = of_new_version(want, it.tags.clone(), &observed.held);
-        let hash = want.hash.clone();
-        Next::Step(Step::Merge(Box::new(Merge { signed, enabled: want.enabled, tags, hash, renews })))
-    };
-    let awaiting = |message: &str| Next::Wait {
-        reason: Reason::AwaitingSignature,
-        message: message.to_owned(),
-        wait: SIGNATURE,
-        serves: renews,
-    };
-    match signer {
-        Signer::Ca(ca) => merge(Signed::ByCa(Box::new(ToIssue {
-            request: request.clone(),
-            ca: ca.clone(),
-            life: wish::life(&issuance.written),
-        }))),
-        Signer::External => awaiting(
-            "have the request in `status.signingRequest` signed, and merge the certificate in the vault",
-        ),
-        Signer::CertManager(question) if !question.stands(request, observed.held.asks_anew) => {
-            awaiting("cert-manager is asked to sign the vault's request")
-        }
-        Signer::CertManager(question) => match &question.signed {
-            Some(Ok(chain)) => merge(Signed::Chain(chain.clone())),
-            Some(Err(Invalid { reason, message })) => {
-                Next::Wait { reason: *reason, message: message.clone(), wait: SLOWLY, serves: renews }
-            }
-            None => awaiting("cert-manager is asked to sign the vault's request"),
-        },
-    }
 }
 
 /// Only what has our tag is deleted.

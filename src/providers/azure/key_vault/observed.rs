@@ -3,23 +3,17 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
 
 use super::policy::Policy;
+use super::tags::OWNER;
 use super::wire::Tags;
-use crate::api::certificate::{AdoptionPolicy, Origin};
-use crate::api::key_vault::{OnSoftDeleted, OnStuckOperation};
+use crate::api::SYNC_REQUESTED;
+use crate::api::certificate::{
+    AdoptionPolicy, CertificateResource, CertificateStatus, DeletionPolicy, ManagementPolicy, Origin,
+};
+use crate::api::key_vault::{KeyVaultCertificate, OnSoftDeleted, OnStuckOperation};
 use crate::pki::{Certificate, Identity, SigningRequest};
-
-/// The tag that says who made the certificate, for people.
-pub const MANAGED_BY: &str = "managed-by";
-/// The tag with the uid of the resource that owns the certificate.
-pub const OWNER: &str = "certferry-owner";
-/// The tag of a certificate that was there before the resource.
-pub const ADOPTED: &str = "certferry-adopted";
-/// The tag with a hash over the wish that a version was made for.
-pub const WISH: &str = "certferry-wish";
-/// The tag with a hash over the issuers of an imported certificate.
-pub const CHAIN: &str = "certferry-chain";
 
 /// How long a write whose answer was lost may take until it shows: longer than a call may take.
 const LINGERING: SignedDuration = SignedDuration::from_secs(30);
@@ -132,6 +126,8 @@ pub struct Held {
     pub operation: Option<(String, Timestamp)>,
     /// Whether somebody asked for another try.
     pub asks_anew: bool,
+    /// Whether we only look.
+    pub observes: bool,
     /// What to do with a certificate that is not ours.
     pub adoption: AdoptionPolicy,
     /// What to do with a deleted one.
@@ -145,6 +141,32 @@ pub struct Held {
 }
 
 impl Held {
+    /// What the resource's own status and spec hold.
+    pub fn of(root: &KeyVaultCertificate) -> Self {
+        let empty = CertificateStatus::default();
+        let status = root.status().unwrap_or(&empty);
+        let spec = &root.spec;
+        let asked = root.annotations().get(SYNC_REQUESTED);
+        Self {
+            uid: root.uid().unwrap_or_default(),
+            origin: status.remote.as_ref().map(|it| it.origin),
+            version: status.remote.as_ref().and_then(|it| it.version.clone()),
+            written: match (&status.intent, &status.operation) {
+                (Some(intent), _) if intent.step != "Delete" => Some(intent.content_hash.clone()),
+                (_, operation) => operation.as_ref().map(|it| it.content_hash.clone()),
+            },
+            intent: status.intent.as_ref().map(|it| (it.step.clone(), it.start_time)),
+            operation: status.operation.as_ref().map(|it| (it.id.clone(), it.start_time)),
+            asks_anew: asked.is_some() && asked != status.last_handled_sync_request.as_ref(),
+            observes: spec.common.management_policy == Some(ManagementPolicy::Observe),
+            adoption: spec.common.adoption_policy.unwrap_or_default(),
+            on_soft_deleted: spec.on_soft_deleted.unwrap_or_default(),
+            on_stuck: spec.on_stuck_operation.unwrap_or_default(),
+            deletes_adopted: spec.common.deletion_policy.is_some_and(|it| it != DeletionPolicy::Retain),
+            purge: spec.common.deletion_policy == Some(DeletionPolicy::Purge),
+        }
+    }
+
     /// The time until a write that was about to be made would show by now.
     pub fn lingering(&self, now: Timestamp) -> Option<Duration> {
         let (step, at) = self.intent.as_ref()?;

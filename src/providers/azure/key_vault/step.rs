@@ -94,7 +94,7 @@ pub struct Merge {
     pub enabled: Option<bool>,
     /// Its tags.
     pub tags: Tags,
-    /// Over the wish.
+    /// Over the wish, the request, and the certificates that it is signed with.
     pub hash: String,
     /// Whether what is there serves until it is done.
     pub renews: bool,

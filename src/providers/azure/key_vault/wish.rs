@@ -4,18 +4,17 @@ use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
-use kube::ResourceExt;
 
 use super::policy::Policy;
+use super::question::{self, Question};
 use super::wire::Tags;
 use crate::api::certificate::RenewBefore;
-use crate::api::key_vault::{CertManagerIssuerRef, Import, KeyVaultCertificate, RenewedBy, SignedBy};
-use crate::api::key_vault_policy::{ContentType, KeyUsage, Policy as Written};
+use crate::api::key_vault::{Import, KeyVaultCertificate, RenewedBy, SignedBy};
+use crate::api::key_vault_policy::{ContentType, Policy as Written};
 use crate::api::reason::{Invalid, Reason};
 use crate::api::source::Source;
-use crate::pki::{self, Identity, PrivateKey, SigningRequest};
-use crate::source::cert_manager::{CertificateRequestSpec, IssuerRef};
-use crate::source::{Fetched, Reference, material};
+use crate::pki::{self, Identity, PrivateKey};
+use crate::source::{Fetched, Reference, exported, material};
 
 /// What the resource wants.
 pub struct Desired {
@@ -70,56 +69,9 @@ pub enum Signer {
     /// The operator, with this CA and its issuers.
     Ca(Identity),
     /// cert-manager.
-    CertManager(Box<CertManager>),
+    CertManager(Box<Question>),
     /// Somebody else, in the vault.
     External,
-}
-
-/// The question to cert-manager, and what came of it.
-pub struct CertManager {
-    /// The question's name.
-    pub name: String,
-    /// Whom it is put to.
-    pub issuer: CertManagerIssuerRef,
-    /// For how long, as Go writes it.
-    pub duration: String,
-    /// What the key may be used for, in cert-manager's words.
-    pub usages: Vec<String>,
-    /// What was asked before.
-    pub asked: Option<SigningRequest>,
-    /// Whom it was put to.
-    pub asked_of: Option<IssuerRef>,
-    /// The answer to that.
-    pub signed: Option<Result<Vec<pki::Certificate>, Invalid>>,
-}
-
-impl CertManager {
-    /// Whether just this was asked of the issuer, and is not to be asked again after a refusal.
-    pub fn stands(&self, request: &SigningRequest, asks_anew: bool) -> bool {
-        let refused = matches!(self.signed, Some(Err(_)));
-        self.asked.as_ref() == Some(request)
-            && self.asked_of.as_ref() == Some(&self.issuer_ref())
-            && !(refused && asks_anew)
-    }
-
-    fn issuer_ref(&self) -> IssuerRef {
-        let CertManagerIssuerRef { name, kind, group } = &self.issuer;
-        IssuerRef {
-            name: name.clone(),
-            kind: kind.clone().unwrap_or_else(|| "Issuer".to_owned()),
-            group: group.clone().unwrap_or_else(|| "cert-manager.io".to_owned()),
-        }
-    }
-
-    /// The question.
-    pub fn question(&self, request: &SigningRequest) -> CertificateRequestSpec {
-        CertificateRequestSpec {
-            request: k8s_openapi::ByteString(request.to_pem().into_bytes()),
-            issuer_ref: self.issuer_ref(),
-            duration: self.duration.clone(),
-            usages: self.usages.clone(),
-        }
-    }
 }
 
 /// Where a certificate is exported to.
@@ -137,7 +89,7 @@ pub fn references(root: &KeyVaultCertificate) -> Vec<Reference> {
     let mut references = material::references(&source);
     if let Some(SignedBy { ca_secret_ref, cert_manager_issuer_ref, external: _ }) = &spec.signed_by {
         references.extend(ca_secret_ref.as_ref().map(|it| Reference::secret(&it.name)));
-        let question = cert_manager_issuer_ref.as_ref().map(|_| question_name(root));
+        let question = cert_manager_issuer_ref.as_ref().map(|_| question::name(root));
         references.extend(question.map(Reference::certificate_request));
     }
     references.extend(spec.export_to.as_ref().map(|it| Reference::optional_secret(&it.secret_name)));
@@ -202,7 +154,7 @@ pub fn desired(root: &KeyVaultCertificate, found: &Fetched, now: Timestamp) -> R
     let export = spec
         .export_to
         .as_ref()
-        .map(|it| Export { secret_name: it.secret_name.clone(), held: exported(&it.secret_name, found) });
+        .map(|it| Export { secret_name: it.secret_name.clone(), held: held_by(&it.secret_name, found) });
     Ok(Desired {
         wish,
         hash,
@@ -224,7 +176,7 @@ fn issuance(
     let by = spec.renewal.as_ref().map(|it| it.by).unwrap_or_default();
     // Lifetime actions make no version.
     let made_for = Policy { lifetime_actions: None, ..policy.clone() };
-    let hash = hash(&serde_json::to_vec(&made_for).unwrap_or_default()); // plain values: it cannot fail
+    let hash = hash(&[&serde_json::to_vec(&made_for).unwrap_or_default()]); // plain values: it cannot fail
     let signer = spec.signed_by.as_ref().map(|it| signer(root, written, it, found, now)).transpose()?;
     let renew_before = match by {
         RenewedBy::Operator => Some(spec.common.renew_before()?),
@@ -248,76 +200,16 @@ fn signer(
         fit.map_err(|why| Invalid::new(Reason::SpecInvalid, format!("Secret `{}`: {why}", ca.name)))?;
         return Ok(Signer::Ca(identity));
     }
-    let Some(issuer) = cert_manager_issuer_ref else { return Ok(Signer::External) };
-    let name = question_name(root);
-    let data = found.data(&Reference::certificate_request(&name));
-    let value = |key| data.and_then(|it| it.value(key));
-    let refused = value("refused").is_some().then(|| {
-        let message = format!("cert-manager refused CertificateRequest `{name}`: see its conditions");
-        Err(Invalid::new(Reason::IssuanceFailed, message))
-    });
-    let signed = value("certificate").map(|it| {
-        pki::certificates(it).map_err(|why| {
-            Invalid::new(
-                Reason::IssuanceFailed,
-                format!("CertificateRequest `{name}`, its certificate: {why}"),
-            )
-        })
-    });
-    Ok(Signer::CertManager(Box::new(CertManager {
-        issuer: issuer.clone(),
-        duration: format!("{}h", life(written).as_hours()),
-        usages: usages(written),
-        asked_of: value("issuer").and_then(|it| serde_json::from_slice(it).ok()),
-        asked: value("request").and_then(|it| SigningRequest::from_pem(it).ok()),
-        signed: signed.or(refused),
-        name,
-    })))
+    Ok(match cert_manager_issuer_ref {
+        Some(issuer) => Signer::CertManager(Box::new(Question::new(root, written, issuer, found))),
+        None => Signer::External,
+    })
 }
 
 /// How long a certificate is to be valid.
 pub fn life(policy: &Written) -> SignedDuration {
     let months = policy.x509_properties.validity_months.unwrap_or(12);
     SignedDuration::from_hours(i64::from(months) * 730) // a twelfth of a year
-}
-
-/// The usages in cert-manager's words: those of the policy, or the vault's defaults.
-fn usages(policy: &Written) -> Vec<String> {
-    let x509 = &policy.x509_properties;
-    let usage = |it: &KeyUsage| match it {
-        KeyUsage::DigitalSignature => "digital signature",
-        KeyUsage::NonRepudiation => "content commitment",
-        KeyUsage::KeyEncipherment => "key encipherment",
-        KeyUsage::DataEncipherment => "data encipherment",
-        KeyUsage::KeyAgreement => "key agreement",
-        KeyUsage::KeyCertSign => "cert sign",
-        KeyUsage::CrlSign => "crl sign",
-        KeyUsage::EncipherOnly => "encipher only",
-        KeyUsage::DecipherOnly => "decipher only",
-    };
-    let purpose = |it: &String| match it.as_str() {
-        "1.3.6.1.5.5.7.3.1" => Some("server auth"),
-        "1.3.6.1.5.5.7.3.2" => Some("client auth"),
-        "1.3.6.1.5.5.7.3.3" => Some("code signing"),
-        "1.3.6.1.5.5.7.3.4" => Some("email protection"),
-        "1.3.6.1.5.5.7.3.8" => Some("timestamping"),
-        "1.3.6.1.5.5.7.3.9" => Some("ocsp signing"),
-        _ => None,
-    };
-    let keys = x509
-        .key_usage
-        .as_ref()
-        .map_or_else(|| vec!["digital signature", "key encipherment"], |it| it.iter().map(usage).collect());
-    let purposes = x509
-        .ekus
-        .as_ref()
-        .map_or_else(|| vec!["server auth", "client auth"], |it| it.iter().filter_map(purpose).collect());
-    keys.into_iter().chain(purposes).map(str::to_owned).collect()
-}
-
-/// The name of the question to cert-manager.
-pub fn question_name(root: &KeyVaultCertificate) -> String {
-    format!("{}-key-vault", root.name_any())
 }
 
 fn imported(import: &Import, found: &Fetched, now: Timestamp) -> Result<(Wish, String), Invalid> {
@@ -332,10 +224,11 @@ fn imported(import: &Import, found: &Fetched, now: Timestamp) -> Result<(Wish, S
     let content_type = import.content_type.unwrap_or_default();
     let policy =
         Policy::imported(content_type, import.exportable.unwrap_or(true), identity.leaf().key_shape());
-    let issuers: Vec<u8> = identity.issuers().iter().flat_map(|it| it.der().to_vec()).collect();
+    let issuers: Vec<_> = identity.issuers().iter().map(pki::Certificate::der).collect();
     let chain_hash = hash(&issuers);
     let made_for = serde_json::to_vec(&policy).unwrap_or_default(); // plain values: it cannot fail
-    let all = [identity.leaf().der(), &issuers, &made_for].concat();
+    let all: Vec<_> =
+        [identity.leaf().der()].into_iter().chain(issuers).chain([made_for.as_slice()]).collect();
     let hash = hash(&all);
     Ok((Wish::Import(Box::new(Imported { identity, content_type, policy, chain_hash })), hash))
 }
@@ -348,19 +241,24 @@ fn source(import: &Import) -> Source {
     }
 }
 
-/// What an exported Secret holds; nothing if it is no pair.
-fn exported(name: &str, found: &Fetched) -> Option<Identity> {
+/// What an exported Secret holds; nothing if it is no pair, or not as the operator wrote it.
+fn held_by(name: &str, found: &Fetched) -> Option<Identity> {
     let data = found.data(&Reference::secret(name))?;
+    let written = data.value("tls.crt")?;
+    if data.value(exported::CONTENT)? != exported::content(written).as_bytes() {
+        return None;
+    }
     let key = PrivateKey::parse(data.value("tls.key")?).ok()?;
-    let certificates = pki::certificates(data.value("tls.crt")?).ok()?;
+    let certificates = pki::certificates(written).ok()?;
     let first = certificates.first()?.clone();
     Identity::assemble(key, certificates).filter(|it| *it.leaf() == first)
 }
 
-/// SHA-256, in half its digits: it tells wishes apart, and guards nothing.
-fn hash(bytes: &[u8]) -> String {
-    let digest = digest::digest(&digest::SHA256, bytes);
-    digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+/// SHA-256 over all parts, in half its digits: it tells wishes apart, and guards nothing.
+pub fn hash(parts: &[&[u8]]) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    parts.iter().for_each(|part| context.update(part));
+    context.finish().as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A certificate with its key as the vault hands it out.

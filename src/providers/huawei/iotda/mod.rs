@@ -221,6 +221,7 @@ fn held(root: &IotdaCertificate) -> Held {
         intended,
         retiring: status.retiring.clone(),
         adoption: root.spec.common.adoption_policy.unwrap_or_default(),
+        deletion: root.spec.common.deletion_policy,
     }
 }
 

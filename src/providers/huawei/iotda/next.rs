@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::content::{Content, Shown};
 use super::settings::{Settings, ShownSettings};
 use super::step::{Step, Why};
-use crate::api::certificate::{AdoptionPolicy, Origin, Retiring};
+use crate::api::certificate::{AdoptionPolicy, DeletionPolicy, Origin, Retiring};
 use crate::api::reason::{Invalid, Reason};
 use crate::engine::{Goal, Next};
 use crate::pki::{Certificate, Fingerprint, VerificationCode};
@@ -21,7 +21,7 @@ use crate::providers::possession::Possession;
 /// How long an upload without an answer may still take effect.
 const LATE: SignedDuration = SignedDuration::from_mins(10);
 
-/// When to look again for an upload that is not seen yet.
+/// The first wait for an upload that is not seen yet; each one after it is longer.
 const LOOK: Duration = Duration::from_secs(30);
 
 /// So many predecessors may stand at once: an instance has room for 100 certificates.
@@ -85,6 +85,8 @@ pub struct Held {
     pub retiring: Vec<Retiring>,
     /// What to do with an identical certificate that is not ours.
     pub adoption: AdoptionPolicy,
+    /// What the resource's deletion does to the present certificate; unless set, what was adopted stays.
+    pub deletion: Option<DeletionPolicy>,
 }
 
 /// An upload that was about to be made.
@@ -116,8 +118,10 @@ pub fn next(goal: &Goal<Desired>, observed: &Observed) -> Next<Step> {
         Goal::Absent => return remove(observed),
         Goal::Present(want) => want,
     };
-    if let Some(it) = outdated(want, observed) {
-        return Next::Step(Step::Delete { id: it.id.clone(), why: Why::Outdated });
+    match outdated(want, observed).as_slice() {
+        [] => {}
+        [it] => return Next::Step(Step::Delete { id: it.id.clone(), why: Why::Outdated }),
+        _ => return several(),
     }
     match place(want, observed) {
         Place::Ours(it, _) => bring(want, it, observed),
@@ -128,10 +132,10 @@ pub fn next(goal: &Goal<Desired>, observed: &Observed) -> Next<Step> {
     }
 }
 
-/// What an upload made for a source that has changed since.
-fn outdated<'a>(want: &Desired, observed: &'a Observed) -> Option<&'a CaCertificate> {
-    let intent = observed.held.intended.as_ref().filter(|it| it.content != want.content)?;
-    observed.others.iter().find(|it| intent.made(it))
+/// What an upload may have made for a source that has changed since.
+fn outdated<'a>(want: &Desired, observed: &'a Observed) -> Vec<&'a CaCertificate> {
+    let intent = observed.held.intended.as_ref().filter(|it| it.content != want.content);
+    intent.map(|it| it.candidates(observed)).unwrap_or_default()
 }
 
 /// How the wanted certificate is there.
@@ -171,14 +175,20 @@ impl Held {
 }
 
 impl Intended {
-    /// Whether it may still take effect unseen.
-    fn may_come(&self, now: Timestamp) -> bool {
-        now < self.since.checked_add(LATE).unwrap_or(Timestamp::MAX)
+    /// How long it may still take effect unseen.
+    fn left(&self, now: Timestamp) -> Option<Duration> {
+        let end = self.since.checked_add(LATE).unwrap_or(Timestamp::MAX);
+        Duration::try_from(end.duration_since(now)).ok().filter(|left| !left.is_zero())
     }
 
     /// Whether this may be what the upload made.
     fn made(&self, it: &CaCertificate) -> bool {
         self.content.is(&it.shown) && !self.known_ids.contains(&it.id)
+    }
+
+    /// All that the upload may have made and that is recorded nowhere. It made one of them at most.
+    fn candidates<'a>(&self, observed: &'a Observed) -> Vec<&'a CaCertificate> {
+        observed.others.iter().filter(|it| self.made(it)).collect()
     }
 }
 
@@ -194,8 +204,8 @@ fn bring(want: &Desired, it: &CaCertificate, observed: &Observed) -> Next<Step> 
         return Next::Step(Step::Delete { id: old.id.clone(), why: Why::Retired });
     }
     let other = observed.held.intended.as_ref().filter(|intent| intent.content != want.content);
-    match other.filter(|intent| intent.may_come(observed.now)) {
-        Some(_) => unseen(true), // settled, its record would go
+    match other.and_then(|intent| intent.left(observed.now)) {
+        Some(left) => unseen(left, true), // settled, its record would go
         None => Next::Done,
     }
 }
@@ -243,8 +253,8 @@ fn verify(want: &Desired, possession: &Possession, it: &CaCertificate) -> Next<S
 
 /// A new certificate, once nothing can come any more of an upload before it.
 fn upload(want: &Desired, observed: &Observed) -> Next<Step> {
-    if observed.held.intended.as_ref().is_some_and(|intent| intent.may_come(observed.now)) {
-        return unseen(false);
+    if let Some(left) = observed.held.intended.as_ref().and_then(|intent| intent.left(observed.now)) {
+        return unseen(left, false);
     }
     Next::Step(Step::Upload {
         certificate: want.certificate.clone(),
@@ -253,12 +263,14 @@ fn upload(want: &Desired, observed: &Observed) -> Next<Step> {
     })
 }
 
-fn unseen(serves: bool) -> Next<Step> {
+/// What was answered by nothing is mostly seen soon or never: each look comes three times as late as the one before.
+fn unseen(left: Duration, serves: bool) -> Next<Step> {
+    let gone = LATE.unsigned_abs().saturating_sub(left);
     Next::Wait {
         reason: Reason::Creating,
         message: "an upload got no answer and is not seen: it is waited for until it can no longer come"
             .to_owned(),
-        wait: LOOK,
+        wait: left.min(LOOK.max(gone * 2)),
         serves,
     }
 }
@@ -282,16 +294,25 @@ fn several() -> Next<Step> {
     }
 }
 
-/// All that is ours goes, one after the other: the present certificate, what retires, what an upload may have made.
+/// All that is ours goes, one after the other: the present certificate, unless it was there before us, what retires, what
+/// an upload may have made.
 fn remove(observed: &Observed) -> Next<Step> {
     let held = &observed.held;
     let delete = |it: &CaCertificate| Next::Step(Step::Delete { id: it.id.clone(), why: Why::Removal });
-    if let Some(it) = &observed.current {
+    let is_adopted = held.remote.as_ref().is_some_and(|(_, origin)| *origin == Origin::Adopted);
+    let stays = is_adopted && held.deletion.is_none();
+    if let Some(it) = observed.current.as_ref().filter(|_| !stays) {
         return if held.knows(it) { delete(it) } else { changed(it) };
     }
-    let made = |it: &&CaCertificate| held.intended.as_ref().is_some_and(|intent| intent.made(it));
-    let retiring = observed.retiring.iter().find(|it| held.retires(it).is_some());
-    retiring.or_else(|| observed.others.iter().find(made)).map_or(Next::Done, delete)
+    if let Some(it) = observed.retiring.iter().find(|it| held.retires(it).is_some()) {
+        return delete(it);
+    }
+    let made = held.intended.as_ref().map(|intent| intent.candidates(observed)).unwrap_or_default();
+    match made.as_slice() {
+        [] => Next::Done,
+        [it] => delete(it),
+        _ => several(),
+    }
 }
 
 fn changed(it: &CaCertificate) -> Next<Step> {

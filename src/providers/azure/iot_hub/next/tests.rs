@@ -1,7 +1,13 @@
 //! The table of what the hub needs next, read aloud; and what holds for every row.
 
+use std::sync::Arc;
+
 use super::*;
-use crate::pki;
+use crate::engine;
+use crate::pki::{self, PrivateKey};
+use crate::providers::possession::{Offline, Proof};
+
+mod overlap_rows;
 
 fn certificate(file: &[u8]) -> Certificate {
     pki::certificates(file).unwrap().remove(0)
@@ -19,12 +25,18 @@ fn key() -> Arc<PrivateKey> {
     Arc::new(PrivateKey::parse(include_bytes!("../../../../../tests/data/pki/p-256.pkcs8.pem")).unwrap())
 }
 
+fn by_key() -> Verification {
+    Verification::Proof(Box::new(Possession::Key(key())))
+}
+
 fn want(verification: Verification) -> Goal<Desired> {
-    Goal::Present(Desired { certificate: ours(), verification })
+    let grace = Duration::from_secs(3600);
+    Goal::Present(Desired { certificate: ours(), verification, beside: None, grace })
 }
 
 fn remote(certificate: &Certificate) -> HubCertificate {
     HubCertificate {
+        name: "ca".into(),
         id: "/hub/certificates/ca".into(),
         etag: "e1".into(),
         thumbprint: certificate.sha1_thumbprint(),
@@ -36,12 +48,26 @@ fn remote(certificate: &Certificate) -> HubCertificate {
 
 fn held(origin: Option<Origin>) -> Held {
     let thumbprint = origin.map(|_| ours().sha1_thumbprint());
-    Held { origin, thumbprint, ..Held::default() }
+    Held { name: "ca".into(), origin, thumbprint, ..Held::default() }
+}
+
+fn seen(remote: Option<HubCertificate>, held: Held) -> Observed {
+    Observed { there: remote.into_iter().collect(), held, now: Timestamp::UNIX_EPOCH }
+}
+
+/// An intent of an upload under the current name.
+fn put(certificate: &Certificate) -> Option<Intended> {
+    let thumbprint = certificate.sha1_thumbprint();
+    Some(Intended { thumbprint, what: Intention::Put, since: Timestamp::UNIX_EPOCH })
 }
 
 /// What is next, as its name.
 fn named(goal: &Goal<Desired>, remote: Option<HubCertificate>, held: Held) -> String {
-    match next(goal, &Observed { remote, held }) {
+    told(next(goal, &seen(remote, held)))
+}
+
+fn told(next: Next<Step>) -> String {
+    match next {
         Next::Done => "Done".into(),
         Next::Wait { .. } => "Wait".into(),
         Next::Await { reason, .. } => format!("Await {reason}"),
@@ -70,13 +96,13 @@ fn verification_asks_for_a_code_then_proves_then_rests() {
     let owned = || held(Some(Origin::Created));
     let coded = HubCertificate { code: Some("00DF".parse().unwrap()), etag: "e2".into(), ..remote(&ours()) };
     let verified = HubCertificate { verified: true, ..remote(&ours()) };
-    let proof = || want(Verification::Proof(key()));
+    let proof = || want(by_key());
     assert_eq!(named(&proof(), Some(remote(&ours())), owned()), "RequestCode");
     assert_eq!(named(&proof(), Some(verified.clone()), owned()), "Done");
     assert_eq!(named(&want(Verification::Attested), Some(remote(&ours())), owned()), "Replace");
     assert_eq!(named(&want(Verification::None), Some(verified), owned()), "Done");
     let Next::Step(Step::Verify { etag, proof: Proof::Unsigned { code, .. }, .. }) =
-        next(&proof(), &Observed { remote: Some(coded), held: owned() })
+        next(&proof(), &seen(Some(coded), owned()))
     else {
         panic!("no proof is made")
     };
@@ -92,7 +118,11 @@ fn a_key_kept_offline_is_waited_for_and_each_bad_proof_is_told_apart() {
     };
     let missing = |reason| Err(Invalid::new(reason, "it is not there"));
     let offline = |signed, now| {
-        want(Verification::Offline(Offline { signed, place: "Secret `s`, key `k`".into(), now }))
+        want(Verification::Proof(Box::new(Possession::Offline(Offline {
+            signed,
+            place: "Secret `s`, key `k`".into(),
+            now,
+        }))))
     };
     let owned = || held(Some(Origin::Created));
     let coded = HubCertificate { code: Some("00DF".parse().unwrap()), etag: "e2".into(), ..remote(&ours()) };
@@ -115,9 +145,7 @@ fn a_key_kept_offline_is_waited_for_and_each_bad_proof_is_told_apart() {
     ] {
         let goal = offline(signed, at);
         assert_eq!(named(&goal, Some(coded.clone()), owned()), expected, "{part}");
-        if let Next::Await { message, .. } =
-            next(&goal, &Observed { remote: Some(coded.clone()), held: owned() })
-        {
+        if let Next::Await { message, .. } = next(&goal, &seen(Some(coded.clone()), owned())) {
             assert!(message.contains(part) && message.len() <= 256, "{message}");
         }
     }
@@ -131,9 +159,7 @@ fn a_key_kept_offline_is_waited_for_and_each_bad_proof_is_told_apart() {
         named(&offline(Ok(forged.unwrap()), now), Some(coded.clone()), owned()),
         "Await ProofRejected"
     );
-    let Next::Step(step) =
-        next(&offline(Ok(sign("00DF")), now), &Observed { remote: Some(coded), held: owned() })
-    else {
+    let Next::Step(step) = next(&offline(Ok(sign("00DF")), now), &seen(Some(coded), owned())) else {
         panic!("the proof is not used")
     };
     assert!(engine::Step::needs_intent(&step), "the code is spent before it is used");
@@ -158,12 +184,12 @@ fn what_is_not_ours_is_taken_over_only_as_the_policy_says() {
 #[test]
 fn an_intent_to_write_just_this_proves_that_it_is_ours() {
     let intended = |certificate: Certificate| Held {
-        intended: Some(certificate.sha1_thumbprint()),
+        intended: put(&certificate),
         adoption: AdoptionPolicy::Never,
-        ..Held::default()
+        ..held(None)
     };
-    let observed = Observed { remote: Some(remote(&ours())), held: intended(ours()) };
-    assert_eq!(observed.origin(), Some(Origin::Created));
+    let observed = seen(Some(remote(&ours())), intended(ours()));
+    assert_eq!(observed.origin(&remote(&ours())), Some(Origin::Created));
     assert_eq!(named(&want(Verification::None), Some(remote(&ours())), intended(ours())), "Done");
     assert_eq!(named(&want(Verification::None), Some(remote(&ours())), intended(other())), "NotOwned");
 }
@@ -175,7 +201,7 @@ fn only_what_we_last_saw_as_ours_is_deleted() {
     assert_eq!(named(&absent, Some(remote(&ours())), held(Some(Origin::Created))), "Delete");
     assert_eq!(named(&absent, Some(remote(&ours())), held(None)), "Done", "never ours");
     assert_eq!(named(&absent, Some(remote(&other())), held(Some(Origin::Created))), "DeletionBlocked");
-    let rotating = Held { intended: Some(other().sha1_thumbprint()), ..held(Some(Origin::Created)) };
+    let rotating = Held { intended: put(&other()), ..held(Some(Origin::Created)) };
     assert_eq!(named(&absent, Some(remote(&other())), rotating), "Delete", "a crash amid a rotation");
     let always = Held { adoption: AdoptionPolicy::Always, ..held(Some(Origin::Created)) };
     assert_eq!(named(&absent, Some(remote(&other())), always), "Delete");
@@ -184,28 +210,26 @@ fn only_what_we_last_saw_as_ours_is_deleted() {
 #[test]
 fn no_state_leads_to_a_write_of_what_is_not_ours() {
     let remotes = [None, Some(remote(&ours())), Some(remote(&other()))];
-    let intents = [None, Some(ours().sha1_thumbprint()), Some(other().sha1_thumbprint())];
+    let intents = [None, put(&ours()), put(&other())];
     let mut states = 0;
     for remote in &remotes {
         for verified in [false, true] {
             for intended in intents {
                 for origin in [None, Some(Origin::Created), Some(Origin::Adopted)] {
                     for adoption in [AdoptionPolicy::Never, AdoptionPolicy::IfIdentical] {
-                        for goal in [Goal::Absent, want(Verification::None), want(Verification::Proof(key()))]
-                        {
+                        for goal in [Goal::Absent, want(Verification::None), want(by_key())] {
                             let remote = remote.clone().map(|it| HubCertificate { verified, ..it });
                             let held = Held { intended, adoption, ..held(origin) };
-                            let observed = Observed { remote, held };
-                            let owned = observed.origin().is_some();
+                            let observed = seen(remote, held);
+                            let owned = observed.current().is_some_and(|it| observed.origin(it).is_some());
                             let identical = observed
-                                .remote
-                                .as_ref()
+                                .current()
                                 .is_some_and(|it| it.thumbprint == ours().sha1_thumbprint());
                             let may = owned || (identical && adoption == AdoptionPolicy::IfIdentical);
                             let writes = matches!(
                                 next(&goal, &observed),
                                 Next::Step(
-                                    Step::Replace(..)
+                                    Step::Replace { .. }
                                         | Step::Delete { .. }
                                         | Step::RequestCode { .. }
                                         | Step::Verify { .. }

@@ -3,12 +3,13 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::super::observed::WISH;
 use super::super::policy::Policy;
+use super::super::tags::OWNER;
+use super::super::wish;
 use super::*;
-use crate::api::key_vault::KeyVaultCertificate;
+use crate::api::key_vault::{KeyVaultCertificate, OnStuckOperation};
 use crate::engine::Step as _;
-use crate::source::Fetched;
+use crate::source::{Fetched, Reference};
 
 const UID: &str = "uid-1";
 /// Ten minutes after the certificate of `tests/data/pki/p-256.pem` began to be valid is long before this.
@@ -27,14 +28,20 @@ fn root(members: Value) -> KeyVaultCertificate {
         },
     });
     for (member, value) in members.as_object().into_iter().flatten() {
-        manifest["spec"][member] = value.clone();
+        manifest["spec"][member] = value.clone(); // of an optional member, `null` is none
     }
     serde_json::from_value(manifest).unwrap()
 }
 
 fn desired(members: Value) -> Desired {
-    let now = now();
-    wish::desired(&root(members), &Fetched::default(), now).unwrap_or_else(|why| panic!("{why}"))
+    let mut found = Fetched::default();
+    let pair = |file| std::fs::read(format!("{}/tests/data/pki/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let entries = [("tls.crt", pair("p-256.pem")), ("tls.key", pair("p-256.pkcs8.pem"))];
+    found.insert(
+        Reference::secret("web"),
+        entries.map(|(key, it)| (key.to_owned(), it)).into_iter().collect(),
+    );
+    wish::desired(&root(members), &found, now()).unwrap_or_else(|why| panic!("{why}"))
 }
 
 fn wanted() -> Desired {
@@ -50,6 +57,7 @@ fn held() -> Held {
         intent: None,
         operation: None,
         asks_anew: false,
+        observes: false,
         adoption: AdoptionPolicy::IfIdentical,
         on_soft_deleted: OnSoftDeleted::Recover,
         on_stuck: OnStuckOperation::Report,
@@ -183,8 +191,51 @@ fn each_difference_has_its_own_repair() {
             shown[member] = value.clone();
         }
         it.policy = serde_json::from_value(shown).unwrap();
+        assert_eq!(
+            present(wanted(), &seen(there(it.clone()), Operation::None, held())),
+            expected,
+            "{change}"
+        );
+        // Where the version was made for just this, only the next one would be another.
+        it.tags.insert(WISH.to_owned(), wanted().hash);
+        let expected = if expected == "Create" { "UpdatePolicy" } else { expected };
         assert_eq!(present(wanted(), &seen(there(it), Operation::None, held())), expected, "{change}");
     }
+}
+
+#[test]
+fn a_tag_that_the_user_takes_out_goes_and_those_of_others_stay() {
+    let with = |tags: Value| desired(json!({ "tags": tags }));
+    let mut it = bundle(&wanted(), Some(UID));
+    it.tags.insert("theirs".into(), "x".into());
+    for (wish, expected) in [
+        (json!({ "a": "1", "b": "2" }), "a b theirs"),
+        (json!({ "b": "3", "c": "4" }), "b c theirs"),
+        (json!({ "theirs": "mine" }), "theirs"),
+        (json!({}), ""),
+    ] {
+        let observed = seen(there(it.clone()), Operation::None, held());
+        let Next::Step(Step::Update { tags, .. }) = next(&Goal::Present(with(wish.clone())), &observed)
+        else {
+            panic!("{wish}: no update");
+        };
+        it.tags = tags;
+        let users: Vec<_> =
+            it.tags.keys().filter(|it| !it.starts_with("certferry") && *it != "managed-by").collect();
+        assert_eq!(users.iter().map(|it| it.as_str()).collect::<Vec<_>>().join(" "), expected, "{wish}");
+        assert_eq!(present(with(wish), &seen(there(it.clone()), Operation::None, held())), "Done");
+    }
+}
+
+#[test]
+fn more_tags_than_a_vault_takes_are_told_before_any_call() {
+    let mut it = bundle(&wanted(), Some(UID));
+    it.tags.extend((0..11).map(|number| (format!("theirs-{number}"), String::new())));
+    let ask = |tags: Value| {
+        present(desired(json!({ "tags": tags })), &seen(there(it.clone()), Operation::None, held()))
+    };
+    assert_eq!(ask(json!({ "a": "1" })), "Update");
+    assert_eq!(ask(json!({ "a": "1", "b": "2" })), "Stuck SpecInvalid");
 }
 
 #[test]
@@ -237,6 +288,32 @@ fn work_of_the_vault_is_waited_for_and_a_failure_told_once() {
 }
 
 #[test]
+fn a_request_that_cannot_be_read_is_not_waited_for_without_end() {
+    let import = || desired(json!({ "policy": null, "import": { "secretRef": { "name": "web" } } }));
+    let signed = || {
+        desired(json!({
+            "policy": { "x509Properties": { "subject": "CN=web" }, "issuer": { "name": "Unknown" } },
+            "signedBy": { "external": {} },
+        }))
+    };
+    let since = |minutes| {
+        let begun = now() - SignedDuration::from_mins(minutes);
+        Held { operation: Some(("op".into(), begun)), ..held() }
+    };
+    let cancels = Held { on_stuck: OnStuckOperation::Cancel, ..since(16) };
+    for want in [import as fn() -> Desired, signed] {
+        for (held, expected) in [
+            (since(1), "Wait OperationInProgress"),
+            (since(16), "Wait OperationStuck"),
+            (cancels.clone(), "DropOperation"),
+        ] {
+            let ghost = Bundle { certificate: None, ..bundle(&want(), Some(UID)) };
+            assert_eq!(present(want(), &seen(there(ghost), at_work("op"), held)), expected);
+        }
+    }
+}
+
+#[test]
 fn it_is_renewed_once_its_time_has_come() {
     let it = || bundle(&wanted(), Some(UID));
     let expiry = it().certificate.unwrap().not_after();
@@ -267,6 +344,9 @@ fn a_key_that_is_not_given_away_is_told_where_it_is_to_be_exported() {
     let observed = seen(there(bundle(&exports(), Some(UID))), Operation::None, held());
     assert!(needs_secret(&Goal::Present(exports()), &observed));
     assert!(!needs_secret(&Goal::Present(wanted()), &observed), "nobody asked for the key");
+    let watching =
+        seen(there(bundle(&exports(), Some(UID))), Operation::None, Held { observes: true, ..held() });
+    assert!(!needs_secret(&Goal::Present(exports()), &watching), "the key is read, and goes nowhere");
     let closed = Observed { handed_out: Some(HandedOut::NoKey), ..observed };
     assert_eq!(present(exports(), &closed), "Stuck KeyNotExportable");
 }
