@@ -243,7 +243,7 @@ impl<P: Provider> Pass<'_, P> {
         let mut gate = Recording { engine: &self.context.engine, api: &self.api, key: self.key };
         let work = converge(provider, root, goal, &mut gate);
         tokio::time::timeout(DEADLINE, work).await.unwrap_or_else(|_| {
-            let message = "the pass took longer than two minutes; it begins anew with a read";
+            let message = "the calls of a pass took too long together; it begins anew with a read";
             End::Failed(Setback::new(Reason::TimedOut, message))
         })
     }

@@ -218,7 +218,12 @@ async fn what_is_there_already_is_taken_over_or_left_alone() -> Result<()> {
     world.delete("devices").await?;
     ensure!(world.only_in(INSTANCE).await? == planted);
 
-    world.uploaded(&root, json!({})).await?;
+    // Without a space's name, a listing shows those of others too.
+    world.apply(&world.in_instance("devices", json!({}))).await?;
+    world.says("devices", "NotOwned", "spec.appId").await?;
+    world.delete("devices").await?;
+
+    world.uploaded(&root, json!({ "appId": "app-1" })).await?;
     let adopted = world.only_in(INSTANCE).await?;
     ensure!(adopted.id == planted.id && adopted.verified, "{adopted:?}");
     ensure!(world.field("devices", ".status.remote.origin").await? == "Adopted");

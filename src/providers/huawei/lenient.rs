@@ -61,6 +61,9 @@ fn compact(text: &str) -> Option<Timestamp> {
     if text.len() != 16 || !fixed {
         return None;
     }
+    if text.starts_with("9999") {
+        return Some(Timestamp::MAX); // "no end", as in certificates; its last day is beyond the representable range
+    }
     let civil = DateTime::strptime("%Y%m%dT%H%M%SZ", text).ok()?;
     Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
@@ -116,7 +119,7 @@ mod tests {
         let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
         for (value, date) in [
             (json!("20260115T080910Z"), at("2026-01-15T08:09:10Z")),
-            (json!("99991231T235959Z"), None), // beyond the representable range
+            (json!("99991231T235959Z"), Some(Timestamp::MAX)),
             (json!("20260229T000000Z"), None),
             (json!("20260115T240000Z"), None),
             (json!("20280229T235960Z"), None),

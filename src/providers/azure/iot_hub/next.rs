@@ -280,7 +280,9 @@ fn bring(want: &Desired, it: &HubCertificate, observed: &Observed) -> Next<Step>
         _ if !is_same(want, it) => replace(want, it),
         _ if !it.verified && !matches!(want.verification, Verification::None) => verify(want, it, observed),
         _ => {
-            let due = observed.due().find(|old| old.name != it.name);
+            // One that devices go by stays while the successor is not verified.
+            let may_go = |old: &&HubCertificate| old.name != it.name && (it.verified || !old.verified);
+            let due = observed.due().find(may_go);
             due.map_or(Next::Done, |old| delete(old, Why::Retired))
         }
     }

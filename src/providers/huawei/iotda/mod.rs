@@ -146,7 +146,7 @@ impl Provider for Iotda {
         _: Freshness,
     ) -> Result<Observed, CloudError> {
         let held = held(root);
-        let mut reading = Reading { iotda: self, listing: None };
+        let mut reading = Reading { iotda: self, listing: None, by_listing: false };
         let current = match &held.remote {
             Some((id, _)) => reading.one(id).await?,
             None => None,
@@ -167,7 +167,7 @@ impl Provider for Iotda {
             let looked_for: Vec<_> =
                 wanted.into_iter().chain(held.intended.iter().map(|it| &it.content)).collect();
             let known = |id: &str| current.iter().chain(&retiring).any(|it| it.id == id);
-            others = reading.others(&looked_for, known).await?;
+            others = reading.others(&looked_for, held.intended.as_ref(), known).await?;
         }
         Ok(Observed { current, retiring, others, ids, held, now: self.clock.now() })
     }
@@ -221,6 +221,7 @@ fn held(root: &IotdaCertificate) -> Held {
         intended,
         retiring: status.retiring.clone(),
         adoption: root.spec.common.adoption_policy.unwrap_or_default(),
+        in_one_space: root.spec.app_id.is_some(),
         deletion: root.spec.common.deletion_policy,
     }
 }
@@ -273,6 +274,8 @@ impl Iotda {
 struct Reading<'a> {
     iotda: &'a Iotda,
     listing: Option<Vec<wire::Description>>,
+    /// Whether the single read turned out not to be had.
+    by_listing: bool,
 }
 
 impl Reading<'_> {
@@ -298,6 +301,7 @@ impl Reading<'_> {
             Ok(_) => Err(unreadable()),
             Err(failure) if failure.is_absence() => Ok(None),
             Err(failure) if is_without_single_read(&failure) => {
+                self.by_listing = true;
                 let listed = self.listing().await?.iter().find(|it| it.certificate_id == id).cloned();
                 listed.map(|it| it.parsed().ok_or_else(unreadable)).transpose()
             }
@@ -305,21 +309,30 @@ impl Reading<'_> {
         }
     }
 
-    /// Those that are not known and hold one of these contents. Only what may be it by the listing is read.
+    /// Those that are not known and hold one of these contents. Read is what may be it by the listing, and all that came
+    /// since an upload was recorded: the service may show its name and dates otherwise than we do.
     async fn others(
         &mut self,
         contents: &[&Content],
+        intended: Option<&Intended>,
         known: impl Fn(&str) -> bool,
     ) -> Result<Vec<CaCertificate>, CloudError> {
         let listed = self.listing().await?.iter();
+        let is_new = |id: &String| intended.is_some_and(|intent| !intent.known_ids.contains(id));
         let may_be = |it: &&wire::Description| {
             it.face().is_none_or(|face| contents.iter().any(|content| content.may_be(&face)))
+                || is_new(&it.certificate_id)
         };
-        let ids: Vec<_> =
-            listed.filter(may_be).map(|it| it.certificate_id.clone()).filter(|id| !known(id)).collect();
+        let candidates = listed.filter(may_be).filter(|it| !known(&it.certificate_id));
+        let candidates: Vec<_> =
+            candidates.map(|it| (it.certificate_id.clone(), it.face().is_some())).collect();
         let mut found = Vec::new();
-        for id in ids {
-            found.extend(self.one(&id).await?);
+        for (id, is_told) in candidates {
+            match self.one(&id).await {
+                // By the listing alone it cannot be told from others: somebody else's holds nobody up.
+                Err(_) if self.by_listing && !is_told => {}
+                read => found.extend(read?),
+            }
         }
         found.retain(|it| contents.iter().any(|content| content.is(&it.shown)));
         Ok(found)

@@ -85,6 +85,8 @@ pub struct Held {
     pub retiring: Vec<Retiring>,
     /// What to do with an identical certificate that is not ours.
     pub adoption: AdoptionPolicy,
+    /// Whether all that was listed stands in the resource's own space.
+    pub in_one_space: bool,
     /// What the resource's deletion does to the present certificate; unless set, what was adopted stays.
     pub deletion: Option<DeletionPolicy>,
 }
@@ -125,8 +127,8 @@ pub fn next(goal: &Goal<Desired>, observed: &Observed) -> Next<Step> {
     }
     match place(want, observed) {
         Place::Ours(it, _) => bring(want, it, observed),
-        Place::Foreign(it) if observed.held.adoption != AdoptionPolicy::Never => bring(want, it, observed),
-        Place::Foreign(it) => foreign(it),
+        Place::Foreign(it) if observed.held.adopts() => bring(want, it, observed),
+        Place::Foreign(it) => foreign(it, observed.held.in_one_space),
         Place::Several => several(),
         Place::Absent => upload(want, observed),
     }
@@ -160,6 +162,16 @@ fn place<'a>(want: &Desired, observed: &'a Observed) -> Place<'a> {
 }
 
 impl Held {
+    /// Whether an identical certificate becomes ours. One that may stand in somebody else's space does not.
+    fn adopts(&self) -> bool {
+        self.adoption != AdoptionPolicy::Never && self.in_one_space
+    }
+
+    /// Whether the present certificate was there before us, and is to stay.
+    fn keeps_the_adopted(&self) -> bool {
+        self.remote.as_ref().is_some_and(|(_, origin)| *origin == Origin::Adopted) && self.deletion.is_none()
+    }
+
     /// Whether this is still the certificate that our records name. A record may be tampered with: what it holds counts
     /// too, where it is shown.
     fn knows(&self, it: &CaCertificate) -> bool {
@@ -195,7 +207,11 @@ impl Intended {
 /// From an unverified certificate to one that is set as wanted and stands alone.
 fn bring(want: &Desired, it: &CaCertificate, observed: &Observed) -> Next<Step> {
     if let Some(possession) = want.possession.as_ref().filter(|_| !it.verified) {
-        return verify(want, possession, it);
+        // Of many that waited for their proof in vain, the oldest goes: no device knows it.
+        return match crowded(it, observed).find(|old| !old.verified) {
+            Some(old) => Next::Step(Step::Delete { id: old.id.clone(), why: Why::Retired }),
+            None => verify(want, possession, it),
+        };
     }
     if let Some(change) = settings(want, it, observed).change(&it.settings) {
         return Next::Step(Step::Update { id: it.id.clone(), change });
@@ -210,15 +226,33 @@ fn bring(want: &Desired, it: &CaCertificate, observed: &Observed) -> Next<Step> 
     }
 }
 
-/// A predecessor whose time is over; the oldest, where too many stand.
+/// A predecessor whose time is over; the oldest, where too many stand. One that devices go by stays while the successor is
+/// not verified.
 fn superfluous<'a>(it: &CaCertificate, observed: &'a Observed) -> Option<&'a CaCertificate> {
-    let entry = |old: &CaCertificate| observed.held.retires(old).filter(|entry| entry.id != it.id);
-    let mut retiring = observed.retiring.iter().filter(|old| entry(old).is_some());
-    let is_due = |old: &&CaCertificate| entry(old).is_some_and(|entry| overlap::is_due(entry, observed.now));
-    match retiring.clone().find(is_due) {
-        None if retiring.clone().count() > MOST => retiring.next(),
-        due => due,
-    }
+    let may_go = |old: &&CaCertificate| it.verified || !old.verified;
+    let is_due = |old: &&CaCertificate| {
+        observed.held.retires(old).is_some_and(|entry| overlap::is_due(entry, observed.now))
+    };
+    let due = predecessors(it, observed).filter(may_go).find(is_due);
+    due.or_else(|| crowded(it, observed).find(may_go))
+}
+
+/// What retires beside it.
+fn predecessors<'a>(
+    it: &CaCertificate,
+    observed: &'a Observed,
+) -> impl Iterator<Item = &'a CaCertificate> + use<'a> {
+    let id = it.id.clone();
+    observed.retiring.iter().filter(move |old| old.id != id && observed.held.retires(old).is_some())
+}
+
+/// The same, where that are too many.
+fn crowded<'a>(
+    it: &CaCertificate,
+    observed: &'a Observed,
+) -> impl Iterator<Item = &'a CaCertificate> + use<'a> {
+    let too_many = predecessors(it, observed).count() > MOST;
+    predecessors(it, observed).filter(move |_| too_many)
 }
 
 /// What nobody manages, a successor takes over from the certificate whose place it takes.
@@ -268,19 +302,23 @@ fn unseen(left: Duration, serves: bool) -> Next<Step> {
     let gone = LATE.unsigned_abs().saturating_sub(left);
     Next::Wait {
         reason: Reason::Creating,
-        message: "an upload got no answer and is not seen: it is waited for until it can no longer come"
-            .to_owned(),
+        message:
+            "an upload may still take effect and is not seen: it is waited for until it can no longer come"
+                .to_owned(),
         wait: left.min(LOOK.max(gone * 2)),
         serves,
     }
 }
 
-fn foreign(it: &CaCertificate) -> Next<Step> {
+fn foreign(it: &CaCertificate, in_one_space: bool) -> Next<Step> {
+    let how = match in_one_space {
+        true => "set `spec.adoptionPolicy` to 'IfIdentical' to take it over",
+        false => "take it over by an object that names its resource space (`spec.appId`)",
+    };
     Next::Stuck {
         reason: Reason::NotOwned,
         message: format!(
-            "IoTDA holds this certificate already (`{}`), and this object did not upload it: delete it there, or set \
-             `spec.adoptionPolicy` to 'IfIdentical' to take it over",
+            "IoTDA holds this certificate already (`{}`), and this object did not upload it: delete it there, or {how}",
             it.id
         ),
     }
@@ -299,9 +337,7 @@ fn several() -> Next<Step> {
 fn remove(observed: &Observed) -> Next<Step> {
     let held = &observed.held;
     let delete = |it: &CaCertificate| Next::Step(Step::Delete { id: it.id.clone(), why: Why::Removal });
-    let is_adopted = held.remote.as_ref().is_some_and(|(_, origin)| *origin == Origin::Adopted);
-    let stays = is_adopted && held.deletion.is_none();
-    if let Some(it) = observed.current.as_ref().filter(|_| !stays) {
+    if let Some(it) = observed.current.as_ref().filter(|_| !held.keeps_the_adopted()) {
         return if held.knows(it) { delete(it) } else { changed(it) };
     }
     if let Some(it) = observed.retiring.iter().find(|it| held.retires(it).is_some()) {
@@ -340,17 +376,21 @@ pub struct Standing<'a> {
 pub fn standing<'a>(want: &Desired, observed: &'a Observed) -> Option<Standing<'a>> {
     let (certificate, origin) = match place(want, observed) {
         Place::Ours(it, origin) => (it, origin),
-        Place::Foreign(it) if observed.held.adoption != AdoptionPolicy::Never => (it, Origin::Adopted),
+        Place::Foreign(it) if observed.held.adopts() => (it, Origin::Adopted),
         Place::Foreign(_) | Place::Several | Place::Absent => return None,
     };
     let held = &observed.held;
     let recorded: Vec<_> = observed.retiring.iter().filter_map(|it| held.retires(it)).cloned().collect();
     let leaving = observed.current.as_ref().filter(|old| old.id != certificate.id && held.knows(old));
-    let leaving = leaving.and_then(|old| {
+    let others = leaving.into_iter().chain(predecessors(certificate, observed));
+    let trusted = others.into_iter().any(|old| old.verified);
+    // What was adopted stays for whoever else goes by it.
+    let leaving = leaving.filter(|_| !held.keeps_the_adopted()).and_then(|old| {
         let content = Content::shown(&old.shown, held.fingerprint)?;
         Some(Retiring { id: old.id.clone(), content_hash: content.to_string(), until: None })
     });
-    let serves = want.possession.is_none() || certificate.verified;
+    // Where nobody proves possession, devices may yet go by a predecessor that somebody verified by hand.
+    let serves = certificate.verified || (want.possession.is_none() && !trusted);
     let until = overlap::until(observed.now, want.grace);
     let retiring = overlap::retiring(&recorded, leaving, &certificate.id, serves, until);
     Some(Standing { certificate, origin, retiring })

@@ -97,6 +97,9 @@ impl Description {
 
     /// The certificate, if enough of it can be read to tell it from others.
     pub(super) fn parsed(self) -> Option<CaCertificate> {
+        if self.status == Flag::Unknown {
+            return None; // whether it is verified decides what is written next
+        }
         let certificate = self.content.as_ref().and_then(|it| pki::certificates(it.as_bytes()).ok());
         let certificate = certificate.and_then(|it| it.into_iter().next());
         let shown = match &certificate {

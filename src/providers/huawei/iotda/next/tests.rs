@@ -68,7 +68,7 @@ fn nothing() -> Observed {
         retiring: Vec::new(),
         others: Vec::new(),
         ids: Vec::new(),
-        held: Held::default(),
+        held: Held { in_one_space: true, ..Held::default() },
         now: at(0),
     }
 }
@@ -78,6 +78,7 @@ fn ours(id: &str, verified: bool) -> Observed {
     let held = Held {
         remote: Some((id.to_owned(), Origin::Created)),
         fingerprint: Some(certificate(&id[..1]).sha256_fingerprint()),
+        in_one_space: true,
         ..Held::default()
     };
     Observed { current: Some(there(id, verified)), ids: vec![id.to_owned()], held, ..nothing() }
@@ -201,6 +202,47 @@ fn a_certificate_that_is_there_already_is_taken_over_as_the_policy_says() {
     ] {
         assert_eq!(present(want(), &observed.adopts(adoption)), expected, "{adoption:?}");
     }
+}
+
+#[test]
+fn where_no_space_is_named_nothing_is_taken_over() {
+    let mut observed = nothing().and("a1", true).adopts(AdoptionPolicy::Always);
+    observed.held.in_one_space = false;
+    assert_eq!(present(want(), &observed), "Stuck NotOwned");
+    assert!(standing(&want(), &observed).is_none());
+    // Our own is ours all the same.
+    assert_eq!(present(want(), &observed.intended("a", 1, &[])), "Done");
+}
+
+#[test]
+fn what_devices_go_by_stays_while_nobody_proves_the_successor() {
+    let unproven = || Desired { possession: None, ..want() };
+    let rotated = ours("b1", true).and("a2", false).intended("a", 1, &["b1"]);
+    assert_eq!(standing(&unproven(), &rotated).unwrap().retiring[0].until, None);
+    assert_eq!(present(unproven(), &ours("a2", false).retires("b1", Some(0))), "Done");
+    let mut untrusted = ours("a2", false).retires("b1", Some(0));
+    untrusted.retiring[0].verified = false;
+    assert_eq!(present(unproven(), &untrusted), "Retire b1");
+}
+
+#[test]
+fn what_was_adopted_stays_beside_its_successor_unless_it_is_to_be_deleted() {
+    let mut rotated = ours("b1", true).and("a2", true).intended("a", 1, &["b1"]);
+    rotated.held.remote = Some(("b1".to_owned(), Origin::Adopted));
+    assert_eq!(standing(&want(), &rotated).unwrap().retiring, []);
+    rotated.held.deletion = Some(DeletionPolicy::Delete);
+    assert_eq!(standing(&want(), &rotated).unwrap().retiring[0].id, "b1");
+}
+
+#[test]
+fn of_many_that_waited_for_a_proof_in_vain_the_oldest_goes() {
+    let mut waiting = ours("a2", false).retires("b1", None);
+    for _ in 0..MOST {
+        waiting = waiting.retires("c1", None);
+    }
+    assert_eq!(present(want(), &waiting), "Verify a2", "all others are trusted");
+    waiting.retiring[1].verified = false;
+    assert_eq!(present(want(), &waiting), "Retire c1");
 }
 
 #[test]
