@@ -12,23 +12,23 @@ use certferry_rig::ports;
 use certferry_rig::wait::eventually;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::world::{SOON, World, binary, thumbprint};
 
-/// A control plane takes half a gigabyte: these tests take their turns.
-static TURN: Mutex<()> = Mutex::const_new(());
+/// A control plane takes half a gigabyte and a good part of a processor: two of these tests run at a time.
+static TURNS: Semaphore = Semaphore::const_new(2);
 
 /// A cluster of a test's own, with the chart installed.
 pub struct Stage {
     plane: ControlPlane,
     pub cluster: Arc<Cluster>,
-    _turn: MutexGuard<'static, ()>,
+    _turn: SemaphorePermit<'static>,
 }
 
 impl Stage {
     pub async fn set() -> Result<Self> {
-        let turn = TURN.lock().await;
+        let turn = TURNS.acquire().await?;
         let plane = ControlPlane::start(Options::default()).await?;
         let cluster = Arc::new(Cluster::of(&plane)?);
         cluster.install().await?;

@@ -148,6 +148,7 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             then: rotated.clone(),
             remote: holds(Second, true),
             calls: 18,
+            slow: true,
             ..verified.clone()
         },
         Scenario {
@@ -161,6 +162,8 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
         },
         Scenario {
             name: "replace-adopted",
+            // Unless it says so, what was adopted stays.
+            spec: json!({ "deletionPolicy": "Delete" }),
             before: Some(First),
             then: rotated,
             remote: holds(Second, false),
