@@ -282,7 +282,7 @@ async fn many_certificates_are_paged_through() -> Result<()> {
     for _ in 0..60 {
         world.plant(&other).await?;
     }
-    world.uploaded(&root, json!({})).await?;
+    world.uploaded(&root, json!({ "appId": "app-1" })).await?;
     ensure!(world.field("devices", ".status.remote.id").await? == planted.id, "it was not found");
     eventually(SOON, "at rest", async || world.quiet("devices").await).await?;
     world.stop().await
