@@ -61,8 +61,8 @@ fn compact(text: &str) -> Option<Timestamp> {
     if text.len() != 16 || !fixed {
         return None;
     }
-    if text.starts_with("9999") {
-        return Some(Timestamp::MAX); // "no end", as in certificates; its last day is beyond the representable range
+    if text == "99991231T235959Z" {
+        return Some(Timestamp::MAX); // "no end", as in certificates: a day later than what can be represented
     }
     let civil = DateTime::strptime("%Y%m%dT%H%M%SZ", text).ok()?;
     Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp())

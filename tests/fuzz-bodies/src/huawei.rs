@@ -79,7 +79,8 @@ pub fn members(input: &[u8]) {
     }
     if let Some(date) = read.date {
         let digits: String = date.to_string().chars().filter(|it| !matches!(it, '-' | ':')).collect();
-        assert_eq!(digits, text("date"));
+        let no_end = date == jiff::Timestamp::MAX && text("date") == "99991231T235959Z";
+        assert!(no_end || digits == text("date"), "{digits}");
     }
 }
 
