@@ -89,13 +89,7 @@ impl Provider for ApiManagement {
         match (&spec.source, &spec.key_vault) {
             (Some(from), _) => {
                 let identity = material::identity(&source(from), found)?;
-                if now >= identity.leaf().not_after() {
-                    let expiry = identity.leaf().not_after();
-                    let message = format!(
-                        "the certificate of `spec.source` expired at {expiry}: put a newer one there"
-                    );
-                    return Err(Invalid::new(Reason::CertificateExpired, message));
-                }
+                material::lasts(identity.leaf(), now)?;
                 let encryption = spec.pkcs12.as_ref().map(|it| it.encryption).unwrap_or_default();
                 Ok(Desired::File { identity: Box::new(identity), encryption })
             }
