@@ -27,8 +27,8 @@ use crate::metrics::Passed;
 use crate::source::watch::WATCH_SECONDS;
 use crate::source::{ObjectKey, ReferenceKind};
 
-/// How many objects of a kind are worked on at a time.
-const CONCURRENCY: u16 = 8;
+/// How many objects of a kind are worked on at a time; of one account fewer.
+const CONCURRENCY: u16 = 64;
 
 /// A pass that takes longer is given up and begun anew, whatever it waits for.
 const DEADLINE: Duration = Duration::from_secs(120);

@@ -74,6 +74,14 @@ impl Dependents {
         }
     }
 
+    /// The account that a resource names, as far as a pass or the first stocktaking has seen it.
+    pub fn account(&self, root: &RootKey) -> Option<ObjectKey> {
+        let is_account = |it: &ObjectKey| {
+            matches!(it.kind, ReferenceKind::CloudAccount | ReferenceKind::ClusterCloudAccount)
+        };
+        self.lock().references.get(root)?.keys().find(|it| is_account(it)).cloned()
+    }
+
     /// A resource that refers to the object: the first, if several do.
     pub fn user(&self, key: &ObjectKey) -> Option<RootKey> {
         self.lock().dependents.get(key)?.iter().min().cloned()

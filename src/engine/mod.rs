@@ -26,6 +26,7 @@ mod rivalry;
 pub mod status;
 pub mod stock;
 pub mod term;
+pub mod turns;
 mod undecodable;
 pub mod write;
 
@@ -56,6 +57,7 @@ use error::CloudError;
 use event::Events;
 use memory::Memory;
 use term::Term;
+use turns::Turns;
 
 /// What all controllers share.
 pub struct Engine {
@@ -71,6 +73,8 @@ pub struct Engine {
     pub accounts: Accounts,
     /// What is remembered of resources between passes.
     pub memory: Memory,
+    /// The passes at work, by account.
+    pub turns: Turns,
     /// Watches on what they refer to.
     pub watches: SourceWatches,
     /// Events about them.
@@ -139,6 +143,7 @@ impl Engine {
             claims: Claims::default(),
             accounts: Accounts::default(),
             memory: Memory::default(),
+            turns: Turns::default(),
             brake: Brake::new(limits.max_deletes),
             metrics,
             term,

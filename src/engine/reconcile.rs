@@ -13,7 +13,7 @@ use super::gate::Recording;
 use super::halt::{self, Halt};
 use super::listing::Listings;
 use super::status::{self, Outcome};
-use super::{Engine, Goal, Provider, output, undecodable, write};
+use super::{Engine, Goal, Provider, output, turns, undecodable, write};
 use crate::api::SYNC_REQUESTED;
 use crate::api::certificate::{CertificateResource, CertificateStatus, ManagementPolicy};
 use crate::api::condition::{self, ConditionType};
@@ -38,6 +38,12 @@ pub struct Context<P: Provider> {
 
 /// Looks at one resource and does what is due. Gives the time of the next pass, or nothing when it is gone.
 pub async fn reconcile<P: Provider>(context: &Context<P>, key: &RootKey) -> Option<Duration> {
+    let Engine { dependents, turns, .. } = &*context.engine;
+    // Known of all but a new object, or one of another account now.
+    let known = match dependents.account(key).map(|it| (turns.take(&it), it)) {
+        Some((None, _)) => return Some(turns::later(fastrand::f64())),
+        known => known,
+    };
     let api = Api::<P::Root>::namespaced(context.engine.client.clone(), &key.namespace);
     // Always the API server's own word: a cache may not yet show what the last pass recorded.
     let mut root = match api.get_opt(&key.name).await {
@@ -51,6 +57,12 @@ pub async fn reconcile<P: Provider>(context: &Context<P>, key: &RootKey) -> Opti
         }
         Err(error) => return Some(context.again(key, &error)),
     };
+    let account = super::account::reference(&root.common().account_ref).within(&key.namespace);
+    let turn = match known {
+        Some((turn, known)) if known == account => turn,
+        _ => turns.take(&account),
+    };
+    let Some(_turn) = turn else { return Some(turns::later(fastrand::f64())) };
     let pass = Pass { context, api, key };
     let due = if root.meta().deletion_timestamp.is_some() {
         pass.remove(&mut root).await

@@ -46,3 +46,32 @@ async fn forty_certificates_come_to_be_in_a_hub_that_throttles() -> Result<()> {
     ensure!(puts.count() == MANY, "not one create each");
     world.stop().await
 }
+
+/// So many that they would keep all workers for longer than the other test's patience: a pass over each takes as long as
+/// a pass may.
+const SLOW: usize = 200;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cloud_that_hardly_answers_slows_no_other_account() -> Result<()> {
+    let slow = World::start("slow").await?;
+    let delay = json!({ "operation": "iotHubCertificates.*", "times": null, "action": { "delay": { "ms": 25_000, "when": "before" } } });
+    slow.emulator.control_post("faults", &delay).await?;
+    slow.tls_secret("factory-ca", &certferry_rig::installation::ca("Factory root")?).await?;
+    let observed =
+        |number| format!("{}  managementPolicy: Observe\n", slow.certificate(&format!("root-{number}")));
+    let manifests: Vec<_> = (0..SLOW).map(observed).collect();
+    slow.apply(&manifests.join("---\n")).await?;
+    eventually(SOON, "a call that hangs", async || {
+        ensure!(slow.count("iotHubCertificates.get").await? > 0);
+        Ok(())
+    })
+    .await?;
+
+    let quick = World::start("quick").await?;
+    quick.settled("factory-root").await?;
+    quick.stop().await?;
+
+    slow.kubectl(&["delete", "iothubcertificates", "--all", "--wait=false"]).await?;
+    slow.emulator.control(Method::DELETE, "faults", None).await?;
+    slow.stop().await
+}
