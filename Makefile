@@ -18,21 +18,23 @@ lint: setup
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --quiet
 	hack/cargo-deny
 	hack/generated-in-step
-	cd tests/control-plane && test -z "$$(gofmt -l .)"
+	test -z "$$(gofmt -l tests/control-plane tests/gitops)"
 
 ## writes the CustomResourceDefinitions
 crds:
 	cargo run --quiet -- crds --dir crds
 	cp crds/*.yaml charts/certferry/crd/
 
-## the table of reasons, from the code
+## the table of reasons and the reference of all fields, from the code
 docs:
 	cargo run --quiet -- reasons > docs/reasons.md
+	cargo run --quiet -- reference > docs/reference.md
 
-## builds the control plane and Helm for tests once, into a cache folder
+## builds the control plane, Helm and Argo CD's engine for tests once, into a cache folder
 control-plane: setup
 	hack/control-plane >/dev/null
 	hack/helm >/dev/null
+	hack/gitops >/dev/null
 
 setup:
 	hack/setup

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod reasons;
+mod reference;
 mod validate;
 
 use std::io::Write;
@@ -39,6 +40,8 @@ enum Command {
     },
     /// Prints what each reason in a condition means, in Markdown.
     Reasons,
+    /// Prints every field of every kind, in Markdown.
+    Reference,
     /// Checks manifests without a cluster: schema, CEL rules, and what the operator would say at once.
     Validate {
         /// Manifest file, of one or more documents; `-` reads standard input. Documents of other groups are passed
@@ -90,7 +93,8 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(run) => operate(run).map(|()| true),
         Command::Crds { dir } => crds(dir.as_deref()).map(|()| true),
-        Command::Reasons => print_reasons().map(|()| true),
+        Command::Reasons => print(reasons::page()).map(|()| true),
+        Command::Reference => print(reference::page(&definitions())).map(|()| true),
         Command::Validate { file } => validate::validate(&file),
     };
     match done {
@@ -128,8 +132,8 @@ fn definitions() -> Vec<CustomResourceDefinition> {
     accounts.into_iter().chain(providers::all().iter().map(|it| it.definition())).collect()
 }
 
-fn print_reasons() -> Result<()> {
-    write!(std::io::stdout(), "{}", reasons::page()?).context("cannot write to standard output")
+fn print(page: Result<String>) -> Result<()> {
+    write!(std::io::stdout(), "{}", page?).context("cannot write to standard output")
 }
 
 fn crds(dir: Option<&Path>) -> Result<()> {

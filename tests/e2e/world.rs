@@ -17,6 +17,7 @@ use certferry_rig::wait::eventually;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
+use crate::health::Seen;
 use crate::invariants;
 
 pub const SUBSCRIPTION: &str = "44444444-4444-4444-8444-444444444444";
@@ -39,6 +40,8 @@ pub struct World {
     pub kind: &'static str,
     /// The spec last applied for each remote certificate.
     asked: Mutex<BTreeMap<String, Value>>,
+    /// What the API server showed of its objects.
+    seen: Seen,
 }
 
 /// What most tests share.
@@ -100,13 +103,17 @@ impl World {
         let emulator = Emulator::start(emulator::Options::default()).await?;
         let namespace = format!("e2e-{name}");
         cluster.granting_namespace(&namespace).await?;
+        let seen = Seen::from_now(&cluster, &namespace).await?;
         cluster.emulated_account(&namespace, &namespace, &emulator.urls).await?;
-        Ok(Self { emulator, cluster, namespace, kind: "iothubcertificate", asked: Mutex::default() })
+        let (kind, asked) = ("iothubcertificate", Mutex::default());
+        Ok(Self { emulator, cluster, namespace, kind, asked, seen })
     }
 
     /// The end of a test: whatever it was about, the invariants hold.
     pub async fn stop(self) -> Result<()> {
         invariants::hold(&self).await?;
+        self.seen.is_kept(&self.namespace)?;
+        self.seen.is_shown_rightly(&self.cluster).await?;
         self.emulator.stop().await
     }
 

@@ -1,6 +1,8 @@
-//! The shape of the code and of the contract: who may know whom, and what every schema has to bound.
+//! The shape of the code, of the contract and of a release: who may know whom, what every schema has to bound, what must
+//! not change under its name.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod layers;
 mod schemas;
+mod supply_chain;

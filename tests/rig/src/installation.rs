@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::control_plane::{ControlPlane, run};
+use crate::control_plane::{ControlPlane, client, run};
 use crate::emulator::Urls;
 use crate::folder::Folder;
 use crate::operator::{Operator, Options};
@@ -63,6 +63,22 @@ impl Cluster {
             String::from_utf8_lossy(&done.stderr)
         );
         Ok(String::from_utf8(done.stdout)?)
+    }
+
+    /// A client of its administrator. It belongs to the runtime of the caller.
+    pub async fn client(&self) -> Result<kube::Client> {
+        client(&self.kubeconfig).await
+    }
+
+    /// Runs the program of `tests/gitops` on this cluster; the JSON that it prints, if it succeeds.
+    pub async fn gitops(&self, args: &[&str], stdin: Option<&str>) -> Result<Value> {
+        let mut command = Command::new(programs::gitops().await?);
+        command.args(args).env("KUBECONFIG", &self.kubeconfig);
+        command.env("KUBECACHEDIR", self.folder.path().join("gitops-cache"));
+        let done = run(command, stdin).await?;
+        let told = String::from_utf8_lossy(&done.stderr);
+        ensure!(done.status.success(), "gitops {}: {told}", args.join(" "));
+        serde_json::from_slice(&done.stdout).with_context(|| format!("gitops {}: {told}", args.join(" ")))
     }
 
     /// Applies manifests to a namespace.

@@ -23,6 +23,11 @@ pub async fn helm() -> Result<PathBuf> {
     once("hack/helm", from_script("hack/helm")).await
 }
 
+/// The program of `tests/gitops`: Argo CD's engine and kstatus.
+pub async fn gitops() -> Result<PathBuf> {
+    once("hack/gitops", from_script("hack/gitops")).await
+}
+
 /// The binary `bin` of the workspace's `package`, built in the dev profile; or the path in the environment variable
 /// `CERTFERRY_BIN_<BIN>` where it is set.
 ///
