@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod kubectl;
 mod reasons;
 mod validate;
 
@@ -39,6 +40,8 @@ enum Command {
     },
     /// Prints what each reason in a condition means, in Markdown.
     Reasons,
+    /// Tells whether accounts can sign in, and which permissions are missing; the same as `kubectl certferry check`.
+    Check(Check),
     /// Checks manifests without a cluster: schema, CEL rules, and what the operator would say at once.
     Validate {
         /// Manifest file, of one or more documents; `-` reads standard input. Documents of other groups are passed
@@ -46,6 +49,17 @@ enum Command {
         #[arg(short, long = "filename", required = true)]
         file: Vec<PathBuf>,
     },
+}
+
+/// Where accounts are checked, and how that is told.
+#[derive(Debug, clap::Args)]
+struct Check {
+    #[command(flatten)]
+    flags: kubectl::Flags,
+    #[command(flatten)]
+    output: kubectl::Output,
+    #[command(flatten)]
+    args: kubectl::check::Args,
 }
 
 /// How the operator runs.
@@ -92,15 +106,11 @@ pub fn main() -> ExitCode {
         Command::Crds { dir } => crds(dir.as_deref()).map(|()| true),
         Command::Reasons => print_reasons().map(|()| true),
         Command::Validate { file } => validate::validate(&file),
-    };
-    match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "certferry: {error:#}"); // nobody left to tell
-            ExitCode::from(2)
+        Command::Check(Check { flags, output, args }) => {
+            kubectl::run(async { kubectl::check::check(&flags, &output, args).await })
         }
-    }
+    };
+    kubectl::ended("certferry", done)
 }
 
 fn operate(run: Run) -> Result<()> {

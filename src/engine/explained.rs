@@ -3,6 +3,8 @@
 
 use std::fmt::Display;
 
+use serde::Serialize;
+
 use super::Provider;
 
 /// A provider that can explain itself.
@@ -18,7 +20,7 @@ pub trait Explained: Provider {
 }
 
 /// One thing that is wanted, beside how it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Row {
     /// What.
     pub what: String,
