@@ -25,9 +25,10 @@ pub(crate) struct Flags {
     /// The namespace; the context's own unless set.
     #[arg(short, long, global = true)]
     namespace: Option<String>,
-    /// Namespace that the operator runs in: there are the Secrets of ClusterCloudAccounts.
-    #[arg(long, global = true, value_name = "NAMESPACE", default_value = "certferry")]
-    operator_namespace: String,
+    /// Namespace that the operator runs in: there are the Secrets of ClusterCloudAccounts. `certferry` unless set, or the
+    /// pod's own.
+    #[arg(long, global = true, value_name = "NAMESPACE")]
+    operator_namespace: Option<String>,
     /// ServiceAccount that the operator runs as.
     #[arg(long, global = true, value_name = "NAME", default_value = "certferry")]
     operator_service_account: String,
@@ -48,11 +49,10 @@ impl Connection {
         config.connect_timeout = Some(Duration::from_secs(10));
         config.read_timeout = Some(Duration::from_secs(60));
         let namespace = flags.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+        let home = if is_pod { config.default_namespace.as_str() } else { "certferry" };
+        let home = flags.operator_namespace.as_deref().unwrap_or(home).to_owned();
         let client = Client::try_from(config).context("the Kubernetes configuration cannot be used")?;
-        let operator = ServiceAccount {
-            namespace: flags.operator_namespace.clone(),
-            name: flags.operator_service_account.clone(),
-        };
+        let operator = ServiceAccount { namespace: home, name: flags.operator_service_account.clone() };
         // In the operator's own pod its own token for exchange is at hand.
         let token_file = std::env::var_os("AZURE_FEDERATED_TOKEN_FILE").filter(|_| is_pod);
         let cluster = match token_file {
