@@ -46,6 +46,7 @@ impl Engine {
             observing: false,
             failures,
             unread_for,
+            together: self.memory.time_left(key),
             chance: fastrand::f64(),
         }
     }

@@ -24,6 +24,23 @@ struct Track {
     failures: u32,
     unread_since: Option<Instant>,
     answered: Option<Timestamp>,
+    looked: Option<Look>,
+}
+
+impl Track {
+    /// Of a new generation, or after a pass that went well: what is not about failures stays.
+    fn anew(self, generation: i64) -> Self {
+        Self { generation, failures: 0, unread_since: None, ..self }
+    }
+}
+
+/// When the service was last looked at for a resource.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// What was seen is at least as young as this.
+    pub at: Instant,
+    /// When the next look is due: of all that were seen together at one time, else as was reported.
+    pub due: Option<Instant>,
 }
 
 impl Memory {
@@ -32,7 +49,7 @@ impl Memory {
         let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
         let track = tracks.entry(key.clone()).or_default();
         if track.generation != generation {
-            *track = Track { generation, answered: track.answered, ..Track::default() };
+            *track = track.anew(generation);
         }
         match outcome {
             Outcome::Failed(Setback { reason, behind, .. }) if reason.class() == Class::Transient => {
@@ -48,7 +65,7 @@ impl Memory {
             | Outcome::Suspended { .. }
             | Outcome::StoodBack { .. }
             | Outcome::Failed(_) => {
-                *track = Track { generation, answered: track.answered, ..Track::default() };
+                *track = track.anew(generation);
             }
         }
         (track.failures, track.unread_since.map(|it| it.elapsed()))
@@ -71,6 +88,30 @@ impl Memory {
     /// When the last write was recorded that got an answer.
     pub fn last_answered(&self, key: &RootKey) -> Option<Timestamp> {
         self.tracks.lock().unwrap_or_else(PoisonError::into_inner).get(key)?.answered
+    }
+
+    /// Takes note of a look at the service.
+    pub fn has_looked(&self, key: &RootKey, look: Look) {
+        let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
+        tracks.entry(key.clone()).or_default().looked = Some(look);
+    }
+
+    /// Takes note of when the next look is due. Where others are looked at together with it, that was known before.
+    pub fn is_due(&self, key: &RootKey, due: Instant) {
+        let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(look) = tracks.get_mut(key).and_then(|it| it.looked.as_mut()) {
+            look.due.get_or_insert(due);
+        }
+    }
+
+    /// The last look at the service, since this process leads.
+    pub fn looked(&self, key: &RootKey) -> Option<Look> {
+        self.tracks.lock().unwrap_or_else(PoisonError::into_inner).get(key)?.looked
+    }
+
+    /// How long until the next look that was found due. Nothing if its time has come.
+    pub fn time_left(&self, key: &RootKey) -> Option<Duration> {
+        self.looked(key)?.due?.checked_duration_since(Instant::now()).filter(|it| !it.is_zero())
     }
 
     /// Forgets a resource that is gone.

@@ -4,6 +4,7 @@
 //! engine fetches, decides when, records, retries and reports. Nothing here knows a cloud.
 
 pub mod account;
+mod at_rest;
 pub mod backoff;
 pub mod brake;
 mod circumstances;
@@ -18,6 +19,7 @@ pub mod event;
 pub mod explained;
 mod gate;
 mod halt;
+pub mod listing;
 pub mod memory;
 mod output;
 pub mod preview;
@@ -192,11 +194,21 @@ pub enum Next<S> {
 }
 
 /// How fresh an observation must be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Freshness {
+#[derive(Debug)]
+pub enum Freshness<'a, L> {
     /// Read from the service now.
     Live,
+    /// As the parent's listing shows it. What it does not show is as our records say, or cannot be told.
+    Listed(&'a L),
 }
+
+impl<L> Clone for Freshness<'_, L> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<L> Copy for Freshness<'_, L> {}
 
 /// One call that changes the service.
 pub trait Step: Send + Sync {
@@ -301,6 +313,8 @@ pub trait Provider: Sized + Send + Sync + 'static {
     type Observed: Send + Sync;
     /// One call.
     type Step: Step;
+    /// What the listing of a parent shows, where that proves enough; else what nothing can be.
+    type Listing: Send + Sync + 'static;
 
     /// The remote name that the resource is for. Pure; it never changes.
     fn target(root: &Self::Root) -> Target;
@@ -337,8 +351,11 @@ pub trait Provider: Sized + Send + Sync + 'static {
         &self,
         root: &Self::Root,
         goal: &Goal<Self::Desired>,
-        freshness: Freshness,
+        freshness: Freshness<'_, Self::Listing>,
     ) -> impl Future<Output = Result<Self::Observed, CloudError>> + Send;
+
+    /// What the certificate is listed with, and the call that lists it; nothing where an item proves too little.
+    fn listing(&self) -> Option<(String, impl Future<Output = Result<Self::Listing, CloudError>> + Send)>;
 
     /// Makes one call. An observation is returned only where no read shows it.
     fn apply(

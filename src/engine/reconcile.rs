@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::{Api, Resource, ResourceExt};
+use tokio::time::Instant;
 
 use super::converge::{End, Setback, converge};
 use super::deletion::{self, Removal};
 use super::dependents::RootKey;
 use super::gate::Recording;
 use super::halt::{self, Halt};
+use super::listing::Listings;
 use super::status::{self, Outcome};
 use super::{Engine, Goal, Provider, output, undecodable, write};
 use crate::api::SYNC_REQUESTED;
@@ -31,6 +33,8 @@ pub struct Context<P: Provider> {
     pub engine: Arc<Engine>,
     /// The cloud of the provider.
     pub cloud: Arc<P::Cloud>,
+    /// What was listed of it.
+    pub listings: Listings<P::Listing>,
 }
 
 /// Looks at one resource and does what is due. Gives the time of the next pass, or nothing when it is gone.
@@ -63,6 +67,11 @@ pub async fn reconcile<P: Provider>(context: &Context<P>, key: &RootKey) -> Opti
 }
 
 impl<P: Provider> Context<P> {
+    /// Nothing is listed yet.
+    pub fn new(engine: Arc<Engine>, cloud: Arc<P::Cloud>) -> Self {
+        Self { engine, cloud, listings: Listings::default() }
+    }
+
     /// The API server failed: nothing is known, nothing is reported, the pass is repeated.
     fn again(&self, key: &RootKey, error: &kube::Error) -> Duration {
         tracing::warn!(%error, "the API server failed; trying again");
@@ -98,9 +107,9 @@ impl<P: Provider> Pass<'_, P> {
 
     async fn enforce(&self, root: &mut P::Root) -> Result<Outcome, Halt> {
         match self.wish(root).await {
-            Ok((provider, desired)) => {
+            Ok((account, provider, desired)) => {
                 let goal = Goal::Present(desired);
-                let end = self.converge(&provider, root, &goal).await;
+                let end = self.converge(&provider, &account, root, &goal).await;
                 match self.deliver(root, &goal, &end).await {
                     Ok(()) => halt::ended::<P>(&goal, end),
                     Err(why) => halt::undelivered::<P>(&goal, end, why),
@@ -159,14 +168,15 @@ impl<P: Provider> Pass<'_, P> {
     }
 
     /// Dereference, parse, connect: what is wanted, and the service where it is wanted.
-    async fn wish(&self, root: &mut P::Root) -> Result<(P, P::Desired), Halt> {
+    async fn wish(&self, root: &mut P::Root) -> Result<(Arc<Account>, P, P::Desired), Halt> {
         root.common().resync_interval()?;
         root.common().renew_before()?;
         let found = self.fetch(&P::references(root)).await?;
         let desired = parsed::<P>(root, found, self.context.engine.clock.now()).await?;
         let account = self.account(root).await?;
         self.take_name(root, &account.cloud).await?;
-        Ok((self.connect(root, &account).await?, desired))
+        let provider = self.connect(root, &account).await?;
+        Ok((account, provider, desired))
     }
 
     /// From here on a change of anything that the resource refers to starts a new pass.
@@ -231,9 +241,23 @@ impl<P: Provider> Pass<'_, P> {
         self.context.engine.dependents.has_read(self.key, versions);
     }
 
-    async fn converge(&self, provider: &P, root: &mut P::Root, goal: &Goal<P::Desired>) -> End<P::Observed> {
+    /// Looks at the parent's listing where that will do, at the service itself where it does not.
+    async fn converge(
+        &self,
+        provider: &P,
+        account: &Account,
+        root: &mut P::Root,
+        goal: &Goal<P::Desired>,
+    ) -> End<P::Observed> {
         let mut gate = Recording { engine: &self.context.engine, api: &self.api, key: self.key };
-        let work = converge(provider, root, goal, &mut gate);
+        let work = async {
+            if let Some(end) = self.at_rest(provider, account, root, goal).await {
+                return end;
+            }
+            let end = converge(provider, root, goal, &mut gate).await;
+            self.has_looked();
+            end
+        };
         tokio::time::timeout(DEADLINE, work).await.unwrap_or_else(|_| {
             let message = "the calls of a pass took too long together; it begins anew with a read";
             End::Failed(Setback::new(Reason::TimedOut, message))
@@ -259,11 +283,11 @@ impl<P: Provider> Pass<'_, P> {
         }
         self.watch(root, &[]);
         let connected = match self.account(root).await {
-            Ok(account) => self.connect(root, &account).await,
+            Ok(account) => self.connect(root, &account).await.map(|it| (account, it)),
             Err(why) => Err(why),
         };
         let outcome = match connected {
-            Ok(provider) => match self.converge(&provider, root, &Goal::Absent).await {
+            Ok((account, provider)) => match self.converge(&provider, &account, root, &Goal::Absent).await {
                 End::Settled(_) => match self.until_no_late_write(root) {
                     None => return self.release(root).await,
                     Some(wait) => Outcome::Working {
@@ -323,6 +347,7 @@ impl<P: Provider> Pass<'_, P> {
             self.context.engine.events.announce(root, &old.conditions, &status.conditions).await;
         }
         self.record(root, &old, &status);
+        self.context.engine.memory.is_due(self.key, Instant::now() + requeue);
         Ok(requeue)
     }
 }

@@ -83,6 +83,8 @@ pub struct Circumstances {
     pub failures: u32,
     /// Since when no pass could read the service; `None` if the last one could.
     pub unread_for: Option<Duration>,
+    /// When the service is read next at rest, if others are looked at together with this one; else by chance.
+    pub together: Option<Duration>,
     /// A number between 0 and 1, by chance.
     pub chance: f64,
 }
@@ -420,7 +422,7 @@ fn requeue(
     conditions: &[Condition],
     around: &Circumstances,
 ) -> Duration {
-    let resync = backoff::jittered(around.resync_interval, around.chance);
+    let resync = around.together.unwrap_or_else(|| backoff::jittered(around.resync_interval, around.chance));
     match (verdict.class, outcome) {
         (_, Outcome::Settled(facts)) => {
             let moments = facts.certificate.iter().flat_map(|it| {

@@ -106,16 +106,14 @@ pub trait Registered: Send + Sync {
     ) -> BoxFuture<'a, Result<(), FetchError>>;
     /// Takes note of what there is of the kind, before the first pass.
     fn take_stock<'a>(&self, engine: &'a Engine, clouds: &'a stock::Clouds) -> BoxFuture<'a, ()>;
-    /// Looks once at one resource; gives the time of the next look, or nothing when it is gone.
-    fn pass<'a>(
-        &self,
-        engine: &Arc<Engine>,
-        clouds: &Clouds,
-        key: &'a RootKey,
-    ) -> BoxFuture<'a, Option<Duration>>;
+    /// What looks once at one resource.
+    fn passes(&self, engine: &Arc<Engine>, clouds: &Clouds) -> Passes;
     /// Serves the kind until told to stop.
     fn run(&self, engine: Arc<Engine>, clouds: &Clouds, stop: CancellationToken) -> BoxFuture<'static, ()>;
 }
+
+/// Looks once at one resource; gives the time of the next look, or nothing when it is gone.
+pub type Passes = Box<dyn Fn(RootKey) -> BoxFuture<'static, Option<Duration>> + Send + Sync>;
 
 struct Kind<P>(PhantomData<fn() -> P>);
 
@@ -174,24 +172,17 @@ where
         Box::pin(stock::take::<P>(engine, clouds))
     }
 
-    fn pass<'a>(
-        &self,
-        engine: &Arc<Engine>,
-        clouds: &Clouds,
-        key: &'a RootKey,
-    ) -> BoxFuture<'a, Option<Duration>> {
-        let context = Context::<P> { engine: engine.clone(), cloud: clouds.cloud() };
-        Box::pin(async move { reconcile::reconcile(&context, key).await })
+    fn passes(&self, engine: &Arc<Engine>, clouds: &Clouds) -> Passes {
+        let context = Arc::new(Context::<P>::new(engine.clone(), clouds.cloud()));
+        Box::new(move |key| {
+            let context = context.clone();
+            Box::pin(async move { reconcile::reconcile(&context, &key).await })
+        })
     }
 
     fn run(&self, engine: Arc<Engine>, clouds: &Clouds, stop: CancellationToken) -> BoxFuture<'static, ()> {
-        let cloud = clouds.cloud();
-        let context = Arc::new(Context::<P> { engine: engine.clone(), cloud });
-        let pass = move |key| {
-            let context = context.clone();
-            async move { reconcile::reconcile(&context, &key).await }
-        };
-        Box::pin(controller::run::<P::Root, _>(engine, None, stop, pass))
+        let passes = self.passes(&engine, clouds);
+        Box::pin(controller::run::<P::Root, _>(engine, None, stop, passes))
     }
 }
 

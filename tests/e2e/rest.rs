@@ -3,10 +3,14 @@
 use anyhow::{Result, ensure};
 use certferry_rig::installation::{NAMESPACE, ca};
 use certferry_rig::wait::eventually;
+use serde_json::Value;
 
 use crate::world::{SOON, World, shared};
 
 const OBJECTS: usize = 100;
+
+/// The hubs of the emulator's own world, with their resource groups.
+const HUBS: [(&str, &str); 3] = [("rg-devices", "hub-1"), ("rg-devices", "hub-2"), ("rg-other", "hub-3")];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_settled_objects_are_only_read() -> Result<()> {
@@ -32,6 +36,57 @@ async fn a_hundred_settled_objects_are_only_read() -> Result<()> {
     ensure!(world.writes().await? == hub_writes, "the hub was written at rest");
     ensure!(own_writes(&world).await? == api_writes, "the API server was written at rest");
     world.stop().await
+}
+
+/// Their resync interval is a minute, the shortest there is.
+#[tokio::test(flavor = "multi_thread")]
+async fn settled_objects_share_one_listing_per_hub_and_interval() -> Result<()> {
+    let world = World::start("listing").await?;
+    world.tls_secret("factory-ca", &ca("Factory root")?).await?;
+    let in_hub = |number: usize| {
+        let (group, hub) = HUBS[number % HUBS.len()];
+        let manifest = world.certificate(&format!("root-{number}"));
+        manifest.replace("rg-devices", group).replace("name: hub-1", &format!("name: {hub}"))
+    };
+    let manifests: Vec<_> = (0..OBJECTS).map(in_hub).collect();
+    world.apply(&manifests.join("---\n")).await?;
+    let wait = ["wait", "--for=condition=Ready", "--timeout=120s", "iothubcertificates", "--all"];
+    world.kubectl(&wait).await?;
+
+    let settled = world.calls().await?;
+    let api_writes = own_writes(&world).await?;
+    eventually(SOON * 10, "three listings of every hub", async || {
+        let requests = world.requests().await?;
+        let listings = HUBS.map(|(_, hub)| listings(&requests[settled..], hub));
+        ensure!(listings.iter().all(|it| *it >= 3), "{listings:?}");
+        Ok(())
+    })
+    .await?;
+    let requests = world.requests().await?.split_off(settled);
+    let listed: usize = HUBS.iter().map(|(_, hub)| listings(&requests, hub)).sum();
+    ensure!(
+        requests.len() == listed,
+        "{} of {} calls are no listings",
+        requests.len() - listed,
+        requests.len()
+    );
+    // While the slowest hub comes to its third listing, another may come to its fourth.
+    ensure!(listed <= 4 * HUBS.len(), "{listed} listings for {OBJECTS} objects");
+    ensure!(own_writes(&world).await? == api_writes, "the API server was written at rest");
+
+    world.tamper(reqwest::Method::DELETE, "root-0", None).await?;
+    eventually(SOON * 10, "the deleted certificate put back after the next listing", async || {
+        world.in_hub("root-0").await.map(drop)
+    })
+    .await?;
+    world.stop().await
+}
+
+/// How often a hub was listed.
+fn listings(requests: &[Value], hub: &str) -> usize {
+    let end = format!("/IotHubs/{hub}/certificates");
+    let path = |it: &&Value| it["path"].as_str().is_some_and(|it| it.ends_with(&end));
+    requests.iter().filter(path).count()
 }
 
 /// The operator's writes to this test's objects, from the audit log.

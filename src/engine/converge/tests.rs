@@ -58,6 +58,7 @@ impl Provider for Counter {
     type Desired = u32;
     type Observed = u32;
     type Step = Add;
+    type Listing = ();
 
     fn target(_: &IotHubCertificate) -> Target {
         Target::new(["counter"])
@@ -88,9 +89,17 @@ impl Provider for Counter {
     async fn connect(_: &(), _: &Account, _: &IotHubCertificate, _: &Clock) -> Result<Self, Unusable> {
         Ok(Self::default())
     }
-    async fn observe(&self, _: &IotHubCertificate, _: &Goal<u32>, _: Freshness) -> Result<u32, CloudError> {
+    async fn observe(
+        &self,
+        _: &IotHubCertificate,
+        _: &Goal<u32>,
+        _: Freshness<'_, ()>,
+    ) -> Result<u32, CloudError> {
         self.calls.lock().unwrap().push("read");
         Ok(*self.value.lock().unwrap())
+    }
+    fn listing(&self) -> Option<(String, impl Future<Output = Result<(), CloudError>> + Send)> {
+        None::<(String, std::future::Ready<_>)>
     }
     async fn apply(&self, _: Add) -> Result<Option<u32>, CloudError> {
         self.calls.lock().unwrap().push("write");

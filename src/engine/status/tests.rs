@@ -44,6 +44,7 @@ fn around(now: &str) -> Circumstances {
         observing: false,
         failures: 1,
         unread_for: Some(Duration::ZERO),
+        together: None,
         chance: 0.5,
     }
 }

@@ -76,6 +76,11 @@ impl Place {
         &self.project_id
     }
 
+    /// The instance's id, if one is named.
+    pub fn instance_id(&self) -> &str {
+        self.instance_id.as_deref().unwrap_or_default()
+    }
+
     /// Makes the call when its turn comes. Gives 2xx; all else is a [`Failure`]. If the request's date is refused, the
     /// call is made once more with a new one; nothing else is repeated.
     pub async fn call(&self, call: &Call<'_>) -> Result<Answer, Failure> {

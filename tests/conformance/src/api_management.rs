@@ -142,7 +142,8 @@ impl Fixture for ApiManagement {
             calls: 4,
             slow: false,
         };
-        let settled = Scenario { first: Some(ready), ..plain.clone() };
+        // An operator that begins anew looks at the service's listing first.
+        let settled = Scenario { first: Some(ready), calls: 5, ..plain.clone() };
         let gone = Scenario { end: End::Gone, remote: Remote::Untouched, calls: 0, ..settled.clone() };
         vec![
             plain.clone(),

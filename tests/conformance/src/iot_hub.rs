@@ -146,7 +146,8 @@ impl Fixture for IotHub {
         };
         let attested = json!({ "apiVersion": "2023-06-30", "verification": { "attested": {} } });
         let verified = Remote::Holds { which: First, verified: true };
-        let settled = Scenario { first: Some(ready.clone()), ..plain.clone() };
+        // An operator that begins anew looks at the hub's listing first.
+        let settled = Scenario { first: Some(ready.clone()), calls: 5, ..plain.clone() };
         vec![
             plain.clone(),
             Scenario {
@@ -203,6 +204,7 @@ impl Fixture for IotHub {
                 then: vec![Act::Delete],
                 end: End::Gone,
                 remote: Remote::Absent,
+                calls: 4,
                 ..settled.clone()
             },
             Scenario {

@@ -12,7 +12,7 @@ use certferry::engine::dependents::RootKey;
 use certferry::engine::preview::{Preview, Viewer};
 use certferry::engine::stock;
 use certferry::http::Http;
-use certferry::providers::{Clouds, Registered};
+use certferry::providers::{Clouds, Passes, Registered};
 use certferry::source::ServiceAccount;
 use certferry::source::cluster::Cluster;
 use emulator::Embedded;
@@ -33,7 +33,7 @@ const LONGEST: Duration = Duration::from_secs(2 * 3600);
 /// One life of the operator.
 struct Process {
     engine: Arc<Engine>,
-    clouds: Clouds,
+    passes: Passes,
     life: Life,
 }
 
@@ -115,12 +115,12 @@ impl Run {
 
     async fn try_pass(&mut self) -> Option<Duration> {
         if self.process.is_none() {
-            let process = self.process.insert(start(&self.server, &self.cloud, &self.chaos, self.begun));
+            let process = self.process.insert(self.start());
             let clouds = stock::clouds(&process.engine).await;
             self.kind.take_stock(&process.engine, &clouds).await;
         }
         let process = self.process.as_ref()?;
-        self.kind.pass(&process.engine, &process.clouds, &self.key).await
+        (process.passes)(self.key.clone()).await
     }
 
     /// Passes until the end is reached and nothing is on its way any more. Gives the calls that it took to get there.
@@ -228,20 +228,18 @@ impl Run {
             }
         }
     }
-}
 
-fn start(server: &ApiServer, cloud: &Cloud, chaos: &Chaos, begun: Instant) -> Process {
-    let life = chaos.life();
-    let reached = Reached { server: server.clone(), life: life.clone() };
-    let client = kube::Client::new(reached, "default");
-    let operator = ServiceAccount { namespace: HOME.into(), name: "certferry".into() };
-    let cluster = Cluster::new(client.clone(), operator, "/nonexistent".into());
-    let first = Timestamp::now();
-    let clock = Clock::told_by(move || first.checked_add(begun.elapsed()).unwrap_or(Timestamp::MAX));
-    let wire = Wire { cloud: cloud.clone(), life: life.clone() };
-    Process {
-        engine: Engine::new(client, cluster, clock, None),
-        clouds: Clouds::over(Http::over(wire)),
-        life,
+    fn start(&self) -> Process {
+        let life = self.chaos.life();
+        let reached = Reached { server: self.server.clone(), life: life.clone() };
+        let client = kube::Client::new(reached, "default");
+        let operator = ServiceAccount { namespace: HOME.into(), name: "certferry".into() };
+        let cluster = Cluster::new(client.clone(), operator, "/nonexistent".into());
+        let (first, begun) = (Timestamp::now(), self.begun);
+        let clock = Clock::told_by(move || first.checked_add(begun.elapsed()).unwrap_or(Timestamp::MAX));
+        let wire = Wire { cloud: self.cloud.clone(), life: life.clone() };
+        let engine = Engine::new(client, cluster, clock, None);
+        let passes = self.kind.passes(&engine, &Clouds::over(Http::over(wire)));
+        Process { engine, passes, life }
     }
 }

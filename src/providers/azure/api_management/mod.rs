@@ -8,6 +8,7 @@ mod explained;
 mod next;
 mod wire;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use zeroize::Zeroizing;
 
 use self::error::{Operation, classify};
 use self::next::{Desired, Held, Observed, Place, Step, Upload, VaultReference, VaultWish};
-use super::{Azure, RestCall, Session};
+use super::{Azure, Listing, RestCall, Session};
 use crate::api::api_management::{
     ApiManagementApiVersion, ApiManagementCertificate, KeyVaultSource, PairSource, Pkcs12Encryption,
 };
@@ -43,6 +44,10 @@ const REFRESH: &str = "Microsoft.ApiManagement/service/certificates/refreshSecre
 /// How long a vault's newer version may take to reach the service, until it is asked again.
 const SOON: Duration = Duration::from_secs(60);
 
+/// More pages than a service can fill: seen are pages of 20 and more, and the largest service has room for a few hundred
+/// certificates.
+const MAX_PAGES: usize = 100;
+
 /// One certificate id in one service.
 pub struct ApiManagement {
     session: Arc<Session>,
@@ -58,6 +63,7 @@ impl Provider for ApiManagement {
     type Desired = Desired;
     type Observed = Observed;
     type Step = Step;
+    type Listing = Listing<next::Remote>;
 
     fn target(root: &ApiManagementCertificate) -> Target {
         let service = &root.spec.api_management;
@@ -167,13 +173,21 @@ impl Provider for ApiManagement {
         &self,
         root: &ApiManagementCertificate,
         goal: &Goal<Desired>,
-        _: Freshness,
+        freshness: Freshness<'_, Self::Listing>,
     ) -> Result<Observed, CloudError> {
         let identifier = match goal {
             Goal::Present(Desired::Vault(wish)) => Some(self.identifier(&wish.place)?),
             Goal::Present(Desired::File { .. }) | Goal::Absent => None,
         };
-        Ok(Observed { remote: self.read().await?, identifier, held: held(root, &self.path(&[]).join("/")) })
+        let remote = match freshness {
+            Freshness::Live => self.read().await?,
+            Freshness::Listed(listing) => self.listed(root, listing)?,
+        };
+        Ok(Observed { remote, identifier, held: held(root, &self.path(&[]).join("/")) })
+    }
+
+    fn listing(&self) -> Option<(String, impl Future<Output = Result<Self::Listing, CloudError>> + Send)> {
+        Some((format!("{}?{}", self.collection.join("/"), self.api_version()), self.list()))
     }
 
     async fn apply(&self, step: Step) -> Result<Option<Observed>, CloudError> {
@@ -270,18 +284,48 @@ impl ApiManagement {
             Ok(answer) => self.parse(&call, &answer).map(Some),
             Err(failure) if failure.is_absence() => Ok(None),
             Err(failure) if failure.status() == Some(404) && !failure.is_of_a_parent() => {
-                let mut listing = self.call(Method::Get, &path[..path.len() - 1], READ);
-                listing.limit = Limit::Page;
-                let listed: wire::Listing = self.session.arm().read(&listing).await?;
-                if listed.lacks(&self.name) {
+                if !self.list().await?.has(&self.name) {
                     return Ok(None);
                 }
                 let message =
-                    "the service does not find the certificate by its id, and may list it; it is read again";
+                    "the service lists the certificate and does not find it by its id; it is read again";
                 Err(CloudError::new(Reason::CloudUnavailable, message))
             }
             Err(failure) => Err(failure.into()),
         }
+    }
+
+    /// The certificate as it is listed, with all but its tag. Nothing is written by it, so the recorded one will do.
+    fn listed(
+        &self,
+        root: &ApiManagementCertificate,
+        listing: &Listing<next::Remote>,
+    ) -> Result<Option<next::Remote>, CloudError> {
+        let recorded = root.status().and_then(|it| it.remote.as_ref()?.etag.clone()).unwrap_or_default();
+        let listed = listing.under(&self.name)?;
+        Ok(listed.map(|it| next::Remote { id: self.id(), etag: recorded, ..it.clone() }))
+    }
+
+    async fn list(&self) -> Result<Listing<next::Remote>, CloudError> {
+        let collection: Vec<_> = self.collection.iter().map(String::as_str).collect();
+        let mut call = RestCall { limit: Limit::Page, ..self.call(Method::Get, &collection, READ) };
+        let mut items = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let mut page: wire::Page = self.session.arm().read(&call).await?;
+            let is_empty = page.value.is_empty();
+            items.append(&mut page.value);
+            match page.is_last() {
+                true => {
+                    let named = items.into_iter().filter_map(|it| Some((it.name.clone()?, it)));
+                    return Ok(Listing::of(
+                        named.map(|(name, it)| (name, self.described(it, String::new()))),
+                    ));
+                }
+                false if is_empty => break,
+                false => call.page = Some(("$skip", items.len().to_string())),
+            }
+        }
+        Err(call.failed(Fault::Unreadable).into())
     }
 
     /// The service has no way to say "create only": that something else was there is known afterwards, by 200.
@@ -359,11 +403,14 @@ impl ApiManagement {
     }
 
     fn call<'a>(&self, method: Method, segments: &'a [&'a str], action: &'static str) -> RestCall<'a> {
-        let version = match self.version {
+        RestCall::new(method, segments, self.api_version(), action)
+    }
+
+    fn api_version(&self) -> &'static str {
+        match self.version {
             ApiManagementApiVersion::V20220801 => "2022-08-01",
             ApiManagementApiVersion::V20240501 => "2024-05-01",
-        };
-        RestCall::new(method, segments, version, action)
+        }
     }
 
     fn path<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
@@ -375,14 +422,20 @@ impl ApiManagement {
         let unreadable = || CloudError::from(call.failed(Fault::Unreadable));
         let etag = answer.header("etag").filter(|it| (1..=256).contains(&it.len())).ok_or_else(unreadable)?;
         let contract: wire::Contract = answer.json().map_err(|_| unreadable())?;
+        self.described(contract, etag.to_owned()).ok_or_else(unreadable)
+    }
+
+    fn id(&self) -> String {
+        format!("/{}", self.path(&[]).join("/"))
+    }
+
+    fn described(&self, contract: wire::Contract, etag: String) -> Option<next::Remote> {
         let properties = contract.properties;
-        let thumbprint =
-            properties.thumbprint.as_deref().and_then(|it| it.parse().ok()).ok_or_else(unreadable)?;
         let printable = |it: String| it.chars().filter(|it| !it.is_control()).take(256).collect();
-        Ok(next::Remote {
-            id: format!("/{}", self.path(&[]).join("/")),
-            etag: etag.to_owned(),
-            thumbprint,
+        Some(next::Remote {
+            id: self.id(),
+            etag,
+            thumbprint: properties.thumbprint.as_deref()?.parse().ok()?,
             subject: properties.subject.map(printable).unwrap_or_default(),
             not_after: properties.expiration_date.and_then(|it| it.parse().ok()),
             vault: properties.key_vault.filter(|it| it.secret_identifier.is_some()).map(|it| {

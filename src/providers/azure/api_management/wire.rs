@@ -47,6 +47,7 @@ impl Upload {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Contract {
+    pub(super) name: Option<String>,
     pub(super) properties: Properties,
 }
 
@@ -81,26 +82,18 @@ impl LastStatus {
     }
 }
 
-/// All certificates of a service, by name.
+/// A page of the certificates of a service.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Listing {
-    value: Vec<Named>,
+pub(super) struct Page {
+    pub(super) value: Vec<Contract>,
     #[serde(default)]
     next_link: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Named {
-    #[serde(default)]
-    name: Option<String>,
-}
-
-impl Listing {
-    /// Whether the certificate is known not to be there: the listing has no further page, and not this name.
-    pub(super) fn lacks(&self, name: &str) -> bool {
-        let more = self.next_link.as_deref().is_some_and(|it| !it.is_empty());
-        !more
-            && !self.value.iter().any(|it| it.name.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(name)))
+impl Page {
+    /// Whether there are more; what the link names is not followed.
+    pub(super) fn is_last(&self) -> bool {
+        self.next_link.as_deref().is_none_or(str::is_empty)
     }
 }

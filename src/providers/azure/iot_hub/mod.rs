@@ -10,6 +10,7 @@ mod next;
 mod records;
 mod wire;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use jiff::Timestamp;
 
 use self::error::{Operation, classify};
 use self::next::{Desired, HubCertificate, Observed, Standing, Step, Upload, Verification};
-use super::{Azure, RestCall, Session};
+use super::{Azure, Listing, RestCall, Session};
 use crate::api::certificate::{IssuedCode, Remote, parse_duration};
 use crate::api::iot_hub::{IotHubApiVersion, IotHubCertificate, RotationStrategy, Verification as Asked};
 use crate::api::reason::{Invalid, Reason};
@@ -58,6 +59,7 @@ impl Provider for IotHub {
     type Desired = Desired;
     type Observed = Observed;
     type Step = Step;
+    type Listing = Listing<HubCertificate>;
 
     fn target(root: &IotHubCertificate) -> Target {
         target(root, name(root))
@@ -160,27 +162,32 @@ impl Provider for IotHub {
         &self,
         root: &IotHubCertificate,
         goal: &Goal<Desired>,
-        _: Freshness,
+        freshness: Freshness<'_, Self::Listing>,
     ) -> Result<Observed, CloudError> {
         let held = records::held(root, &self.collection, &self.name);
         let names: Vec<_> =
             [held.name.clone()].into_iter().chain(held.retiring.iter().map(|it| it.name.clone())).collect();
         let mut observed = Observed { there: Vec::new(), held, now: self.clock.now() };
         for name in names {
-            self.look(&name, &mut observed).await?;
+            self.look(&name, freshness, &mut observed).await?;
         }
         if let Goal::Present(want) = goal
             && let Some(name) = next::beside(want, &observed).map(str::to_owned)
         {
-            self.look(&name, &mut observed).await?;
+            self.look(&name, freshness, &mut observed).await?;
         }
         if let Some(thumbprint) = observed.unseen() {
             for name in self.of_thumbprint(thumbprint).await? {
-                self.look(&name, &mut observed).await?;
+                self.look(&name, freshness, &mut observed).await?;
             }
         }
         observed.recall_code();
         Ok(observed)
+    }
+
+    fn listing(&self) -> Option<(String, impl Future<Output = Result<Self::Listing, CloudError>> + Send)> {
+        // Each api-version shows other members.
+        Some((format!("{}?{}", self.collection.join("/"), self.api_version()), self.list()))
     }
 
     async fn apply(&self, step: Step) -> Result<Option<Observed>, CloudError> {
@@ -253,9 +260,22 @@ fn verification(
 
 impl IotHub {
     /// Adds what stands under that name, if something does.
-    async fn look(&self, name: &str, observed: &mut Observed) -> Result<(), CloudError> {
+    async fn look(
+        &self,
+        name: &str,
+        freshness: Freshness<'_, Listing<HubCertificate>>,
+        observed: &mut Observed,
+    ) -> Result<(), CloudError> {
         if observed.under(name).is_none() {
-            observed.there.extend(self.read(name).await?);
+            observed.there.extend(match freshness {
+                Freshness::Live => self.read(name).await?,
+                // Every item is as a read of it alone would show it, with its tag.
+                Freshness::Listed(listing) => listing.under(name)?.map(|it| HubCertificate {
+                    name: name.to_owned(),
+                    id: records::id(&self.collection, name),
+                    ..it.clone()
+                }),
+            });
         }
         Ok(())
     }
@@ -266,7 +286,7 @@ impl IotHub {
         let path = self.path(name, &[]);
         let call = self.call(Method::Get, &path, READ);
         match self.session.arm().read::<wire::Description>(&call).await {
-            Ok(description) => self.parse(name, &call, description).map(Some),
+            Ok(description) => self.readable(name, &call, &description).map(Some),
             Err(failure) if failure.is_absence() => Ok(None),
             Err(failure) if failure.status() == Some(404) && !failure.is_of_a_parent() => {
                 if self.list().await?.has(name) {
@@ -283,14 +303,19 @@ impl IotHub {
     /// Those of our names under which the hub lists a certificate of that thumbprint.
     async fn of_thumbprint(&self, thumbprint: Thumbprint) -> Result<Vec<String>, CloudError> {
         let listed = self.list().await?;
-        Ok(listed.names_of(thumbprint).filter_map(|it| names::of_ours(&self.name, it)).collect())
+        Ok(listed
+            .names_of(|it| it.thumbprint == thumbprint)
+            .filter_map(|it| names::of_ours(&self.name, it))
+            .collect())
     }
 
-    async fn list(&self) -> Result<wire::Listing, CloudError> {
+    async fn list(&self) -> Result<Listing<HubCertificate>, CloudError> {
         let collection: Vec<_> = self.collection.iter().map(String::as_str).collect();
         let mut call = self.call(Method::Get, &collection, READ);
         call.limit = Limit::Page;
-        Ok(self.session.arm().read(&call).await?)
+        let listing: wire::Listing = self.session.arm().read(&call).await?;
+        let named = listing.value.into_iter().filter_map(|it| Some((it.name.clone()?, it)));
+        Ok(Listing::of(named.map(|(name, it)| (name.clone(), self.parse(&name, &it)))))
     }
 
     async fn put(
@@ -313,7 +338,7 @@ impl IotHub {
         call.if_match = Some(etag);
         let answer = self.session.arm().read::<wire::Description>(&call).await;
         let description = answer.map_err(|failure| classify(Operation::RequestCode, &failure))?;
-        self.parse(name, &call, description)
+        self.readable(name, &call, &description)
     }
 
     async fn verify(&self, name: &str, etag: &str, proof: Proof) -> Result<Option<Observed>, CloudError> {
@@ -342,11 +367,14 @@ impl IotHub {
     }
 
     fn call<'a>(&self, method: Method, segments: &'a [&'a str], action: &'static str) -> RestCall<'a> {
-        let version = match self.version {
+        RestCall::new(method, segments, self.api_version(), action)
+    }
+
+    fn api_version(&self) -> &'static str {
+        match self.version {
             IotHubApiVersion::V20180401 => "2018-04-01",
             IotHubApiVersion::V20230630 => "2023-06-30",
-        };
-        RestCall::new(method, segments, version, action)
+        }
     }
 
     fn path<'a>(&'a self, name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
@@ -354,24 +382,27 @@ impl IotHub {
         collection.chain([name]).chain(more.iter().copied()).collect()
     }
 
-    fn parse(
+    fn readable(
         &self,
         name: &str,
         call: &RestCall<'_>,
-        description: wire::Description,
+        description: &wire::Description,
     ) -> Result<HubCertificate, CloudError> {
-        let unreadable = || CloudError::from(call.failed(Fault::Unreadable));
+        self.parse(name, description).ok_or_else(|| call.failed(Fault::Unreadable).into())
+    }
+
+    fn parse(&self, name: &str, description: &wire::Description) -> Option<HubCertificate> {
         let properties = &description.properties;
-        Ok(HubCertificate {
+        Some(HubCertificate {
             name: name.to_owned(),
             // The operator's own path, not the answer's: samples of the service name other resource types in `id`.
             id: records::id(&self.collection, name),
-            etag: description.etag.clone().filter(|it| it.len() <= LONGEST_ETAG).ok_or_else(unreadable)?,
-            thumbprint: properties.thumbprint.parse().map_err(|_| unreadable())?,
+            etag: description.etag.clone().filter(|it| it.len() <= LONGEST_ETAG)?,
+            thumbprint: properties.thumbprint()?,
             fingerprint: properties.certificate().map(|it| it.sha256_fingerprint()),
             verified: properties.is_verified.unwrap_or(false),
             code: match &properties.verification_code {
-                Some(code) => Some(code.parse().map_err(|_| unreadable())?),
+                Some(code) => Some(code.parse().ok()?),
                 None => None,
             },
         })

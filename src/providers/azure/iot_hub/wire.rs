@@ -47,62 +47,36 @@ impl Proof {
     }
 }
 
-/// All certificates of a hub, by name.
+/// All certificates of a hub.
 #[derive(Debug, Deserialize)]
 pub(super) struct Listing {
-    value: Vec<Named>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Named {
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(default)]
-    properties: NamedProperties,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct NamedProperties {
-    #[serde(default)]
-    thumbprint: Option<String>,
-}
-
-impl Listing {
-    /// The names of those with that thumbprint.
-    pub(super) fn names_of(&self, thumbprint: Thumbprint) -> impl Iterator<Item = &str> {
-        let holds = move |it: &&Named| {
-            it.properties.thumbprint.as_ref().is_some_and(|shown| shown.parse() == Ok(thumbprint))
-        };
-        self.value.iter().filter(holds).filter_map(|it| it.name.as_deref())
-    }
-
-    /// Whether there is one of that name; the hub does not regard letter case.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.value.iter().any(|it| it.name.as_ref().is_some_and(|it| it.eq_ignore_ascii_case(name)))
-    }
+    pub(super) value: Vec<Description>,
 }
 
 /// A certificate as the hub describes it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Description {
-    #[serde(default)]
+    pub(super) name: Option<String>,
     pub(super) etag: Option<String>,
     pub(super) properties: Properties,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub(super) struct Properties {
-    pub(super) thumbprint: String,
-    #[serde(default)]
+    thumbprint: Option<String>,
     pub(super) is_verified: Option<bool>,
-    #[serde(default)]
     certificate: Option<String>,
-    #[serde(default)]
     pub(super) verification_code: Option<String>,
 }
 
 impl Properties {
+    /// SHA-1 of the certificate, if it can be read.
+    pub(super) fn thumbprint(&self) -> Option<Thumbprint> {
+        self.thumbprint.as_ref()?.parse().ok()
+    }
+
     /// The certificate, where the answer carries it in a form that can be read.
     pub(super) fn certificate(&self) -> Option<Certificate> {
         let text = self.certificate.as_deref()?;
@@ -124,24 +98,10 @@ mod tests {
             let example: serde_json::Value = serde_json::from_str(text).unwrap();
             let body = example["responses"]["200"]["body"].clone();
             let description: Description = serde_json::from_value(body).unwrap();
-            assert_eq!(description.properties.thumbprint, "97388663832D0393C9246CAB4FBA2C8677185A25");
+            let thumbprint = "97388663832D0393C9246CAB4FBA2C8677185A25".parse().unwrap();
+            assert_eq!(description.properties.thumbprint(), Some(thumbprint));
             assert_eq!(description.properties.is_verified, Some(false));
             assert_eq!(description.etag.as_deref(), Some("AAAAAAExpNs="));
         }
-    }
-
-    #[test]
-    fn a_listing_with_odd_members_is_searched_all_the_same() {
-        let shown = "97388663832d0393c9246cab4fba2c8677185a25";
-        let listing: Listing = serde_json::from_value(serde_json::json!({ "value": [
-            { "name": "one", "properties": { "thumbprint": shown } },
-            { "properties": { "thumbprint": shown } },
-            { "name": "two", "properties": { "thumbprint": "odd" } },
-            { "name": "three" },
-        ] }))
-        .unwrap();
-        let names: Vec<_> = listing.names_of(shown.parse().unwrap()).collect();
-        assert_eq!(names, ["one"]);
-        assert!(listing.has("THREE") && !listing.has("four"));
     }
 }

@@ -17,6 +17,8 @@ mod tags;
 mod wire;
 mod wish;
 
+use std::convert::Infallible;
+use std::future::{Future, Pending};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +62,7 @@ impl Provider for KeyVault {
     type Desired = Desired;
     type Observed = Observed;
     type Step = Step;
+    type Listing = Infallible;
 
     fn target(root: &KeyVaultCertificate) -> Target {
         Target::new(["keyvault", &root.spec.vault_name, name(root)])
@@ -146,7 +149,7 @@ impl Provider for KeyVault {
         &self,
         root: &KeyVaultCertificate,
         goal: &Goal<Desired>,
-        _: Freshness,
+        _: Freshness<'_, Infallible>,
     ) -> Result<Observed, CloudError> {
         let mut observed = Observed {
             vault: self.vault_name.clone(),
@@ -164,6 +167,11 @@ impl Provider for KeyVault {
             observed.handed_out = self.handed_out().await?;
         }
         Ok(observed)
+    }
+
+    /// An item tells nothing of the policy, nor of what is only being made.
+    fn listing(&self) -> Option<(String, impl Future<Output = Result<Infallible, CloudError>> + Send)> {
+        None::<(String, Pending<_>)>
     }
 
     async fn apply(&self, step: Step) -> Result<Option<Observed>, CloudError> {

@@ -11,6 +11,8 @@ mod settings;
 mod step;
 mod wire;
 
+use std::borrow::Cow;
+use std::future::Future;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -53,6 +55,7 @@ impl Provider for Iotda {
     type Desired = Desired;
     type Observed = Observed;
     type Step = Step;
+    type Listing = Vec<wire::Description>;
 
     /// IoTDA knows no names: the resource's own stands for it.
     fn target(root: &IotdaCertificate) -> Target {
@@ -144,10 +147,13 @@ impl Provider for Iotda {
         &self,
         root: &IotdaCertificate,
         goal: &Goal<Desired>,
-        _: Freshness,
+        freshness: Freshness<'_, Self::Listing>,
     ) -> Result<Observed, CloudError> {
         let held = held(root);
-        let mut reading = Reading { iotda: self, listing: None, by_listing: false };
+        let mut reading = match freshness {
+            Freshness::Live => Reading { iotda: self, listing: None, by_listing: false },
+            Freshness::Listed(listing) => Reading::of(self, listing),
+        };
         let current = match &held.remote {
             Some((id, _)) => reading.one(id).await?,
             None => None,
@@ -171,6 +177,14 @@ impl Provider for Iotda {
             others = reading.others(&looked_for, held.intended.as_ref(), known).await?;
         }
         Ok(Observed { current, retiring, others, ids, held, now: self.clock.now() })
+    }
+
+    /// Content never changes under an id; all that does is listed.
+    fn listing(&self) -> Option<(String, impl Future<Output = Result<Self::Listing, CloudError>> + Send)> {
+        let space = self.app_id.as_deref().unwrap_or_default();
+        let place =
+            format!("{}/{}/{}/{space}", self.place.host(), self.place.project_id(), self.place.instance_id());
+        Some((place, async { Ok(self.list().await?) }))
     }
 
     async fn apply(&self, step: Step) -> Result<Option<Observed>, CloudError> {
@@ -274,15 +288,20 @@ impl Iotda {
 /// One look at an instance. What has to be listed is listed once.
 struct Reading<'a> {
     iotda: &'a Iotda,
-    listing: Option<Vec<wire::Description>>,
+    listing: Option<Cow<'a, [wire::Description]>>,
     /// Whether the single read turned out not to be had.
     by_listing: bool,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    /// By a listing alone.
+    fn of(iotda: &'a Iotda, listing: &'a [wire::Description]) -> Self {
+        Self { iotda, listing: Some(Cow::Borrowed(listing)), by_listing: true }
+    }
+
     async fn listing(&mut self) -> Result<&[wire::Description], CloudError> {
         if self.listing.is_none() {
-            self.listing = Some(self.iotda.list().await?);
+            self.listing = Some(Cow::Owned(self.iotda.list().await?));
         }
         Ok(self.listing.as_deref().unwrap_or_default())
     }
@@ -294,6 +313,9 @@ impl Reading<'_> {
     /// The certificate of that id, or that there is none. The single read is newer than the rest of the API and has a
     /// permission of its own: where it is not to be had, the listing tells.
     async fn one(&mut self, id: &str) -> Result<Option<CaCertificate>, CloudError> {
+        if self.by_listing {
+            return self.listed(id).await;
+        }
         let place = &self.iotda.place;
         let segments = ["certificates", id];
         let unreadable = || CloudError::from(place.failed(Operation::Read, Fault::Unreadable));
@@ -303,11 +325,16 @@ impl Reading<'_> {
             Err(failure) if failure.is_absence() => Ok(None),
             Err(failure) if is_without_single_read(&failure) => {
                 self.by_listing = true;
-                let listed = self.listing().await?.iter().find(|it| it.certificate_id == id).cloned();
-                listed.map(|it| it.parsed().ok_or_else(unreadable)).transpose()
+                self.listed(id).await
             }
             Err(failure) => Err(failure.into()),
         }
+    }
+
+    async fn listed(&mut self, id: &str) -> Result<Option<CaCertificate>, CloudError> {
+        let unreadable = self.iotda.place.failed(Operation::List, Fault::Unreadable);
+        let listed = self.listing().await?.iter().find(|it| it.certificate_id == id).cloned();
+        listed.map(|it| it.parsed().ok_or_else(|| unreadable.into())).transpose()
     }
 
     /// Those that are not known and hold one of these contents. Read is what may be it by the listing, and all that came

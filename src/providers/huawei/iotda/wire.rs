@@ -53,7 +53,7 @@ impl Listing {
 
 /// A certificate; a listing shows it without `content`.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Description {
+pub struct Description {
     #[serde(deserialize_with = "id")]
     pub(super) certificate_id: String,
     #[serde(default)]

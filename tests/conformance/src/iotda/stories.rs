@@ -139,7 +139,7 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             name: "replace-after-rotation",
             then: rotated.clone(),
             remote: holds(Second, false),
-            calls: 13,
+            calls: 15,
             slow: true,
             ..settled.clone()
         },
@@ -147,7 +147,7 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             name: "replace-verified",
             then: rotated.clone(),
             remote: holds(Second, true),
-            calls: 18,
+            calls: 20,
             slow: true,
             ..verified.clone()
         },
@@ -156,7 +156,7 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             spec: graceful,
             then: rotated.clone(),
             remote: holds(Second, true),
-            calls: 22,
+            calls: 24,
             slow: true,
             ..verified.clone()
         },
@@ -168,20 +168,20 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             then: rotated,
             remote: holds(Second, false),
             slow: true,
-            calls: 13,
+            calls: 15,
             ..settled.clone()
         },
         Scenario {
             name: "repair-verified",
             then: vec![Act::Tamper(Tamper::Unverify)],
-            calls: 3,
+            calls: 5,
             slow: true,
             ..verified
         },
         Scenario {
             name: "repair-deleted",
             then: vec![Act::Tamper(Tamper::Remove)],
-            calls: 8,
+            calls: 10,
             ..settled.clone()
         },
         Scenario {
