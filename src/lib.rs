@@ -9,8 +9,8 @@
 //! - [`metrics`]: what everyone records to, and what is served of it.
 //! - [`engine`]: observe, ask for the next call, make it, observe again; and what the status says of it.
 //! - [`providers`]: one folder for each service, and what the services of a cloud share.
-//! - [`runtime`]: being a process: logs, shutdown, hardening.
-//! - [`cli`]: the command line.
+//! - `runtime`: being a process: logs, shutdown, hardening. Of Linux alone, where the operator runs.
+//! - [`cli`]: the command lines, the operator's and the kubectl plugin's; the latter's users have other systems too.
 
 pub mod api;
 pub mod cli;
@@ -19,5 +19,6 @@ pub mod http;
 pub mod metrics;
 pub mod pki;
 pub mod providers;
+#[cfg(target_os = "linux")]
 pub mod runtime;
 pub mod source;

@@ -1,11 +1,13 @@
 //! The command line.
 
+pub mod kubectl;
 mod reasons;
 mod reference;
+#[cfg(target_os = "linux")]
+mod run;
 mod validate;
 
 use std::io::Write;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -15,10 +17,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 
 use crate::api::account::{CloudAccount, ClusterCloudAccount};
 use crate::api::crd;
-use crate::engine::Limits;
 use crate::providers;
-use crate::runtime::{self, Identity, LogFormat, Options};
-use crate::source::ServiceAccount;
 
 /// Keeps certificates in cloud services equal to what Kubernetes manifests say.
 #[derive(Debug, Parser)]
@@ -31,7 +30,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs the operator.
-    Run(Run),
+    #[cfg(target_os = "linux")]
+    Run(run::Run),
     /// Prints the CustomResourceDefinitions, or writes a file for each.
     Crds {
         /// Folder to write `<plural>.yaml` files to.
@@ -42,6 +42,8 @@ enum Command {
     Reasons,
     /// Prints every field of every kind, in Markdown.
     Reference,
+    /// Tells whether accounts can sign in, and which permissions are missing; the same as `kubectl certferry check`.
+    Check(Check),
     /// Checks manifests without a cluster: schema, CEL rules, and what the operator would say at once.
     Validate {
         /// Manifest file, of one or more documents; `-` reads standard input. Documents of other groups are passed
@@ -51,79 +53,31 @@ enum Command {
     },
 }
 
-/// How the operator runs.
+/// Where accounts are checked, and how that is told.
 #[derive(Debug, clap::Args)]
-struct Run {
-    /// Namespace that the operator runs in; the Secrets of ClusterCloudAccounts are read there.
-    #[arg(long, env = "POD_NAMESPACE", default_value = "certferry")]
-    namespace: String,
-    /// ServiceAccount that the operator runs as, for messages that say how to grant it something.
-    #[arg(long, env = "POD_SERVICE_ACCOUNT", default_value = "certferry")]
-    service_account: String,
-    /// File with a projected token of that ServiceAccount, exchanged by accounts with `workloadIdentity` and no
-    /// `serviceAccountRef`.
-    #[arg(
-        long,
-        env = "AZURE_FEDERATED_TOKEN_FILE",
-        default_value = "/var/run/secrets/azure/tokens/azure-identity-token"
-    )]
-    federated_token_file: PathBuf,
-    /// Whether other replicas may run, one of which leads by the Lease `certferry` in the namespace.
-    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
-    leader_elect: bool,
-    /// Where `/healthz` and `/readyz` are answered, such as `[::]:8081`; nowhere unless set.
-    #[arg(long)]
-    health_address: Option<SocketAddr>,
-    /// Where `/metrics` is served, such as `[::]:8080`; nowhere unless set.
-    #[arg(long)]
-    metrics_address: Option<SocketAddr>,
-    /// How many remote certificates may be deleted within ten minutes; more wait for an annotation.
-    #[arg(long, default_value_t = 10)]
-    max_deletes: usize,
-    /// Form of the log lines.
-    #[arg(long, default_value = "json")]
-    log_format: LogFormat,
-    /// What is logged, as `tracing` filters.
-    #[arg(long, env = "RUST_LOG", default_value = "info,typespec_client_core=warn,kube_runtime=warn")]
-    log_filter: String,
+struct Check {
+    #[command(flatten)]
+    flags: kubectl::Flags,
+    #[command(flatten)]
+    output: kubectl::Output,
+    #[command(flatten)]
+    args: kubectl::check::Args,
 }
 
 /// Does what the arguments say.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Run(run) => operate(run).map(|()| true),
+        #[cfg(target_os = "linux")]
+        Command::Run(run) => run::operate(run).map(|()| true),
         Command::Crds { dir } => crds(dir.as_deref()).map(|()| true),
         Command::Reasons => print(reasons::page()).map(|()| true),
         Command::Reference => print(reference::page(&definitions())).map(|()| true),
         Command::Validate { file } => validate::validate(&file),
-    };
-    match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "certferry: {error:#}"); // nobody left to tell
-            ExitCode::from(2)
+        Command::Check(Check { flags, output, args }) => {
+            kubectl::run(async { kubectl::check::check(&flags, &output, args).await })
         }
-    }
-}
-
-fn operate(run: Run) -> Result<()> {
-    let Run {
-        namespace,
-        service_account,
-        federated_token_file,
-        leader_elect,
-        health_address,
-        metrics_address,
-        max_deletes,
-        log_format,
-        log_filter,
-    } = run;
-    let service_account = ServiceAccount { namespace, name: service_account };
-    let identity = Identity { service_account, token_file: federated_token_file };
-    let limits = Limits { max_deletes };
-    let options = Options { identity, leader_elect, health_address, metrics_address, limits };
-    runtime::run(options, log_format, &log_filter)
+    };
+    kubectl::ended("certferry", done)
 }
 
 /// The definitions of all kinds.

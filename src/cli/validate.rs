@@ -38,7 +38,7 @@ pub(super) fn validate(files: &[PathBuf]) -> Result<bool> {
     Ok(good)
 }
 
-fn read(file: &Path) -> Result<String> {
+pub(super) fn read(file: &Path) -> Result<String> {
     let mut text = String::new();
     let source: Box<dyn Read> = if file == Path::new("-") {
         Box::new(std::io::stdin())
@@ -55,7 +55,7 @@ fn read(file: &Path) -> Result<String> {
     Ok(text)
 }
 
-fn is_ours(document: &Value) -> bool {
+pub(super) fn is_ours(document: &Value) -> bool {
     document["apiVersion"].as_str().is_some_and(|it| it.split('/').next() == Some(GROUP))
 }
 

@@ -29,7 +29,7 @@ impl<P: Provider> Gate<P> for Recording<'_, P::Root> {
         if !self.engine.term.lasts() {
             return Err(Closed::Outdated);
         }
-        if let Some(refusal) = observing(root, step).or_else(|| refused(root, step)) {
+        if let Some(refusal) = held_back(root, step) {
             return Err(refusal);
         }
         match self.api.get_opt(&self.key.name).await {
@@ -117,6 +117,11 @@ fn with_intent<R: CertificateResource>(
     let removal = root.meta().deletion_timestamp.is_some();
     status.intent = Some(Intent { step, content_hash, term, removal, known_ids, start_time: around.now });
     status
+}
+
+/// Whether the resource itself keeps the step from being made.
+pub(super) fn held_back<R: CertificateResource>(root: &R, step: &impl Step) -> Option<Closed> {
+    observing(root, step).or_else(|| refused(root, step))
 }
 
 /// Who only looks is told what would be written.

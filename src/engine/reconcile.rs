@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::{Api, Resource, ResourceExt};
 use tokio::time::Instant;
 
@@ -183,10 +184,7 @@ impl<P: Provider> Pass<'_, P> {
         root.common().resync_interval()?;
         root.common().renew_before()?;
         let found = self.fetch(&P::references(root)).await?;
-        let (now, of) = (self.context.engine.clock.now(), root.clone());
-        // Opening a file with a password takes its time.
-        let parsed = tokio::task::spawn_blocking(move || P::desired(&of, &found, now)).await;
-        let desired = parsed.map_err(|_| Halt::Outdated)??; // a panic is told where it happens
+        let desired = parsed::<P>(root, found, self.context.engine.clock.now()).await?;
         let account = self.account(root).await?;
         self.take_name(root, &account.cloud).await?;
         let provider = self.connect(root, &account).await?;
@@ -219,13 +217,7 @@ impl<P: Provider> Pass<'_, P> {
             Err(error) => return Err(error.into()),
         };
         self.has_read(&fetched.versions);
-        let target = P::target(root);
-        if !fetched.account.allows(&target) {
-            let display = &fetched.account.id.display;
-            let message =
-                format!("`spec.allowedTargets` of {display} does not cover `{target}`: add it there");
-            return Err(Invalid::new(Reason::AccountNotAllowed, message).into());
-        }
+        fetched.account.must_allow(&P::target(root))?;
         if !fetched.held {
             self.leads()?;
             super::account::hold(&engine.client, &key).await?;
@@ -385,6 +377,18 @@ impl<P: Provider> Pass<'_, P> {
         }
         metrics.told(self.key.named(), &new.conditions, Some(new));
     }
+}
+
+/// What is wanted, by the resource and what was found of what it refers to.
+pub(super) async fn parsed<P: Provider>(
+    root: &P::Root,
+    found: Fetched,
+    now: Timestamp,
+) -> Result<P::Desired, Halt> {
+    let of = root.clone();
+    // Opening a file with a password takes its time.
+    let parsed = tokio::task::spawn_blocking(move || P::desired(&of, &found, now)).await;
+    Ok(parsed.map_err(|_| Halt::Outdated)??) // a panic is told where it happens
 }
 
 /// Whether something is recorded of a remote object.

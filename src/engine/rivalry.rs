@@ -51,15 +51,7 @@ impl<P: Provider> Pass<'_, P> {
     /// What a rival does: nothing. Once the holder has its own record, the rival's is void.
     async fn stand_back(&self, holder: &RootKey) -> Result<Halt, Halt> {
         let Some(found) = self.look_at(holder).await? else { return Err(Halt::Outdated) };
-        let whose = if holder.namespace == self.key.namespace {
-            format!("{} `{}`", holder.kind, holder.name)
-        } else {
-            format!("an older {} of another namespace", holder.kind)
-        };
-        let message = format!(
-            "{whose} is for the same certificate in the service and is the older one: delete this object, or create it \
-             anew under another remote name"
-        );
+        let message = standing_back(holder, &self.key.namespace);
         Ok(Halt::StoodBack { message, void: records(&found) })
     }
 
@@ -111,4 +103,17 @@ impl<P: Provider> Pass<'_, P> {
         }
         Ok(found)
     }
+}
+
+/// What a rival of that namespace is told.
+pub(super) fn standing_back(holder: &RootKey, namespace: &str) -> String {
+    let whose = if holder.namespace == namespace {
+        format!("{} `{}`", holder.kind, holder.name)
+    } else {
+        format!("an older {} of another namespace", holder.kind)
+    };
+    format!(
+        "{whose} is for the same certificate in the service and is the older one: delete this object, or create it anew \
+         under another remote name"
+    )
 }

@@ -25,12 +25,15 @@ use crate::engine::account::SignIn;
 use crate::engine::controller::{self, kind_of};
 use crate::engine::dependents::RootKey;
 use crate::engine::error::CloudError;
+use crate::engine::explained::Explained;
+use crate::engine::preview::{self, Preview, Viewer};
 use crate::engine::reconcile::{self, Context};
 use crate::engine::term::Term;
 use crate::engine::{Engine, Provider, stock};
 use crate::http::Http;
 use crate::metrics::Metrics;
 use crate::source::account::{Account, Cloud};
+use crate::source::cluster::FetchError;
 use azure::Azure;
 use azure::api_management::ApiManagement;
 use azure::iot_hub::IotHub;
@@ -64,6 +67,12 @@ impl Clouds {
         Self { azure: Arc::new(azure), huawei: Arc::new(Huawei::over(http, term)) }
     }
 
+    /// For reading alone: a write is refused before it is sent.
+    pub fn for_reading() -> Self {
+        let term = Term::new("reading", || Duration::ZERO); // it never begins
+        Self { azure: Arc::new(Azure::new(term.clone())), huawei: Arc::new(Huawei::new(term)) }
+    }
+
     /// For one term of leadership, with their calls counted.
     pub fn new(term: Term, metrics: &Metrics) -> Self {
         let azure = Azure::new(term.clone()).recording(metrics);
@@ -79,6 +88,22 @@ pub trait Registered: Send + Sync {
     fn definition(&self) -> CustomResourceDefinition;
     /// What is wrong with a manifest beyond its schema, as far as can be told without the cluster.
     fn check(&self, manifest: serde_json::Value) -> Result<(), Invalid>;
+    /// The permissions that an account's identity needs for it.
+    fn permissions(&self) -> &'static [&'static str];
+    /// What a pass over a resource would do.
+    fn preview<'a>(
+        &self,
+        viewer: &'a Viewer,
+        clouds: &Clouds,
+        manifest: serde_json::Value,
+    ) -> BoxFuture<'a, Result<Preview, FetchError>>;
+    /// Whether a resource's account may read what the resource is for.
+    fn reach<'a>(
+        &self,
+        viewer: &'a Viewer,
+        clouds: &Clouds,
+        manifest: serde_json::Value,
+    ) -> BoxFuture<'a, Result<(), FetchError>>;
     /// Takes note of what there is of the kind, before the first pass.
     fn take_stock<'a>(&self, engine: &'a Engine, clouds: &'a stock::Clouds) -> BoxFuture<'a, ()>;
     /// What looks once at one resource.
@@ -92,7 +117,18 @@ pub type Passes = Box<dyn Fn(RootKey) -> BoxFuture<'static, Option<Duration>> + 
 
 struct Kind<P>(PhantomData<fn() -> P>);
 
-impl<P: Provider> Registered for Kind<P>
+impl<P: Provider> Kind<P> {
+    fn root(manifest: serde_json::Value) -> Result<P::Root, Invalid> {
+        serde_json::from_value(manifest).map_err(|error| {
+            Invalid::new(
+                Reason::SpecInvalid,
+                format!("the manifest does not have the shape of its kind: {error}"),
+            )
+        })
+    }
+}
+
+impl<P: Explained> Registered for Kind<P>
 where
     Clouds: Holds<P::Cloud>,
 {
@@ -105,13 +141,31 @@ where
     }
 
     fn check(&self, manifest: serde_json::Value) -> Result<(), Invalid> {
-        let root: P::Root = serde_json::from_value(manifest).map_err(|error| {
-            Invalid::new(
-                Reason::SpecInvalid,
-                format!("the manifest does not have the shape of its kind: {error}"),
-            )
-        })?;
-        P::check(&root)
+        P::check(&Self::root(manifest)?)
+    }
+
+    fn permissions(&self) -> &'static [&'static str] {
+        P::PERMISSIONS
+    }
+
+    fn preview<'a>(
+        &self,
+        viewer: &'a Viewer,
+        clouds: &Clouds,
+        manifest: serde_json::Value,
+    ) -> BoxFuture<'a, Result<Preview, FetchError>> {
+        let cloud: Arc<P::Cloud> = clouds.cloud();
+        Box::pin(async move { preview::preview::<P>(viewer, &cloud, &Self::root(manifest)?).await })
+    }
+
+    fn reach<'a>(
+        &self,
+        viewer: &'a Viewer,
+        clouds: &Clouds,
+        manifest: serde_json::Value,
+    ) -> BoxFuture<'a, Result<(), FetchError>> {
+        let cloud: Arc<P::Cloud> = clouds.cloud();
+        Box::pin(async move { preview::reach::<P>(viewer, &cloud, &Self::root(manifest)?).await })
     }
 
     fn take_stock<'a>(&self, engine: &'a Engine, clouds: &'a stock::Clouds) -> BoxFuture<'a, ()> {

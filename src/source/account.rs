@@ -23,6 +23,16 @@ impl Account {
         self.allowed_targets.as_ref().is_none_or(|globs| globs.iter().any(|glob| target.is_covered_by(glob)))
     }
 
+    /// The same, with what to do where it may not.
+    pub fn must_allow(&self, target: &Target) -> Result<(), Invalid> {
+        if self.allows(target) {
+            return Ok(());
+        }
+        let display = &self.id.display;
+        let message = format!("`spec.allowedTargets` of {display} does not cover `{target}`: add it there");
+        Err(Invalid::new(Reason::AccountNotAllowed, message))
+    }
+
     /// Sign-in to Azure, if that is its cloud.
     pub fn azure(&self) -> Result<&AzureAccount, Invalid> {
         match &self.cloud {

@@ -27,8 +27,8 @@ pub enum Assertion {
     ServiceAccount {
         /// The API server.
         client: Client,
-        /// Who asks, for the message that says what to grant.
-        operator: ServiceAccount,
+        /// The operator, where it asks: for the message that says whom to grant it.
+        asks: Option<ServiceAccount>,
         /// The ServiceAccount.
         of: ServiceAccount,
         /// Whom the token is for.
@@ -45,7 +45,7 @@ impl Assertion {
                 let text = read.ok().filter(|it| (1..=LONGEST).contains(&it.len())).ok_or_else(no_file)?;
                 Ok(Zeroizing::new(text.trim().to_owned()))
             }
-            Self::ServiceAccount { client, operator, of, audience } => {
+            Self::ServiceAccount { client, asks, of, audience } => {
                 let api = Api::<KubernetesServiceAccount>::namespaced(client.clone(), &of.namespace);
                 let spec = TokenRequestSpec {
                     audiences: Some(vec![(*audience).to_owned()]),
@@ -54,7 +54,7 @@ impl Assertion {
                 };
                 let request = TokenRequest { spec: Some(spec), ..TokenRequest::default() };
                 let answer = api.create_token_request(&of.name, &PostParams::default(), &request).await;
-                let issued = answer.map_err(|error| not_issued(&error, operator, of))?;
+                let issued = answer.map_err(|error| not_issued(&error, asks.as_ref(), of))?;
                 let token = issued.status.and_then(|it| it.token).unwrap_or_default();
                 Ok(Zeroizing::new(token))
             }
@@ -83,8 +83,12 @@ fn no_file() -> Invalid {
     )
 }
 
-fn not_issued(error: &kube::Error, operator: &ServiceAccount, of: &ServiceAccount) -> Invalid {
+fn not_issued(error: &kube::Error, asks: Option<&ServiceAccount>, of: &ServiceAccount) -> Invalid {
     let ServiceAccount { namespace, name } = of;
+    let whom = match asks {
+        Some(operator) => format!("ServiceAccount `{}/{}`", operator.namespace, operator.name),
+        None => "you".to_owned(),
+    };
     match status_code(error) {
         Some(404) => Invalid::new(
             Reason::ReferenceNotFound,
@@ -96,9 +100,8 @@ fn not_issued(error: &kube::Error, operator: &ServiceAccount, of: &ServiceAccoun
             Reason::SourcesNotGranted,
             format!(
                 "no token of ServiceAccount `{namespace}/{name}` may be asked for; grant `create` on \
-                 `serviceaccounts/token` with that resource name to ServiceAccount `{}/{}` (the account page of the \
-                 documentation has the Role)",
-                operator.namespace, operator.name
+                 `serviceaccounts/token` with that resource name to {whom} (the account page of the documentation has \
+                 the Role)"
             ),
         ),
         _ => Invalid::new(

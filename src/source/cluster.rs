@@ -32,8 +32,20 @@ pub struct Cluster {
     client: Client,
     /// Who the operator is, for the command that grants it something.
     operator: ServiceAccount,
-    /// Where the operator's own token for exchange is, if it was given one.
-    token_file: PathBuf,
+    /// Who reads.
+    reader: Reader,
+}
+
+/// Who reads from the cluster.
+#[derive(Clone)]
+enum Reader {
+    /// The operator.
+    Operator {
+        /// Where its own token for exchange is, if it was given one.
+        token_file: PathBuf,
+    },
+    /// Somebody with rights of their own, who looks at what the operator sees.
+    Person,
 }
 
 /// An account, and the versions of the objects that it was read from.
@@ -49,7 +61,12 @@ pub struct FetchedAccount {
 impl Cluster {
     /// Reads with this client, as this ServiceAccount.
     pub fn new(client: Client, operator: ServiceAccount, token_file: PathBuf) -> Self {
-        Self { client, operator, token_file }
+        Self { client, operator, reader: Reader::Operator { token_file } }
+    }
+
+    /// Reads with this client's own rights, beside that operator.
+    pub fn of_a_person(client: Client, operator: ServiceAccount) -> Self {
+        Self { client, operator, reader: Reader::Person }
     }
 
     /// The namespace that holds the Secrets of ClusterCloudAccounts.
@@ -66,8 +83,20 @@ impl Cluster {
         &self.operator
     }
 
-    pub(super) fn token_file(&self) -> &Path {
-        &self.token_file
+    /// Who asks for tokens, for the message that says whom to grant it.
+    pub(super) fn asks(&self) -> Option<ServiceAccount> {
+        match self.reader {
+            Reader::Operator { .. } => Some(self.operator.clone()),
+            Reader::Person => None,
+        }
+    }
+
+    /// The file with the operator's own token; nobody but the operator has it.
+    pub(super) fn token_file(&self) -> Option<&Path> {
+        match &self.reader {
+            Reader::Operator { token_file } => Some(token_file),
+            Reader::Person => None,
+        }
     }
 
     /// Reads Secrets and ConfigMaps of one namespace. The first that is missing and not optional ends it.
@@ -181,6 +210,11 @@ impl Cluster {
     fn not_granted_to(&self, what: &str, role: &str, namespace: &str) -> Invalid {
         let ServiceAccount { namespace: home, name } = &self.operator;
         let reason = if role == "sources" { Reason::SourcesNotGranted } else { Reason::OutputsNotGranted };
+        if let Reader::Person = self.reader {
+            let message =
+                format!("{what} by you in namespace `{namespace}`: you need the right to `get` them there");
+            return Invalid::new(reason, message);
+        }
         Invalid::new(
             reason,
             format!(

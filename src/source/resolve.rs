@@ -147,22 +147,33 @@ impl Cluster {
             }
             Auth::ServiceAccount { client_id, name } => AzureIdentity::Federated {
                 client_id: client_id.to_owned(),
-                assertion: Assertion::ServiceAccount {
-                    client: self.client().clone(),
-                    operator: self.operator().clone(),
-                    of: ServiceAccount { namespace: found.namespace.to_owned(), name: name.to_owned() },
-                    audience: environment.exchange_audience(),
-                },
+                assertion: self.token_of(
+                    ServiceAccount { namespace: found.namespace.to_owned(), name: name.to_owned() },
+                    &environment,
+                ),
             },
             Auth::OperatorsOwn { client_id } => AzureIdentity::Federated {
                 client_id: client_id.to_owned(),
-                assertion: Assertion::File(self.token_file().to_owned()),
+                assertion: match self.token_file() {
+                    Some(file) => Assertion::File(file.to_owned()),
+                    None => self.token_of(self.operator().clone(), &environment),
+                },
             },
             Auth::Managed(it) => AzureIdentity::Managed { client_id: it.client_id.clone() },
         };
         let cloud =
             Cloud::Azure(Box::new(AzureAccount { environment, tenant_id: tenant_id.to_owned(), identity }));
         Ok(found.with(cloud, versions))
+    }
+
+    /// A token of that ServiceAccount, asked of the API server.
+    fn token_of(&self, of: ServiceAccount, environment: &AzureEnvironment) -> Assertion {
+        Assertion::ServiceAccount {
+            client: self.client().clone(),
+            asks: self.asks(),
+            of,
+            audience: environment.exchange_audience(),
+        }
     }
 
     async fn account_secret<K>(&self, found: &Found<'_, K>, name: &str) -> Result<Fetched, FetchError> {

@@ -24,6 +24,7 @@ mod load;
 mod metrics;
 mod overlap;
 mod ownership;
+mod plugin;
 mod policies;
 mod proof;
 mod rest;

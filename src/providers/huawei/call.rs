@@ -39,7 +39,7 @@ impl Operation {
 
     /// The action that an identity policy has to allow. Source: the IoTDA API reference, "Permissions and Supported
     /// Actions"; that of the deletion is not in it and follows the others' form.
-    pub fn action(self) -> &'static str {
+    pub const fn action(self) -> &'static str {
         match self {
             Self::List => "iotda:certificates:queryList",
             Self::Read => "iotda:certificate:query",

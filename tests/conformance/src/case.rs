@@ -3,13 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
+use certferry::engine::preview::{Ahead, Preview};
 use certferry::providers::Registered;
 use http::Method;
 use tokio::time::sleep;
 
 use crate::chaos::{Counts, Fault, What};
 use crate::check::check;
-use crate::fixture::{Fixture, Remote, Scenario};
+use crate::fixture::{End, Fixture, Remote, Scenario};
 use crate::oracle::is_settled;
 use crate::run::Run;
 use crate::workers::Bench;
@@ -89,6 +90,7 @@ impl Case {
             true => is_settled(it),
             false => it.has_come_to(&story.end) && it.cloud_has_come_to(story.remote, &before),
         };
+        let foreseen = if self.is_clean() { run.preview().await? } else { None };
         run.chaos.arm(&self.faults);
         let mut reached = run.settle(ends).await;
         if meanwhile && reached.is_ok() {
@@ -119,9 +121,33 @@ impl Case {
             return Err(with_log("I4: a write was tried where none may be".into()));
         }
         rested.and_then(|()| check(&run)).map_err(with_log)?;
+        if let Some(foreseen) = foreseen {
+            came_true(&foreseen, run.cloud.writes() - written).map_err(with_log)?;
+            let now = run.preview().await?.filter(|_| matches!(story.end, End::Ready(_)));
+            now.as_ref().map_or(Ok(()), is_as_wanted).map_err(with_log)?;
+        }
         if !ends(&run) {
             return Err(with_log("I5: the cloud did not stay as it had become".into()));
         }
         Ok(told)
     }
+}
+
+/// What was foreseen before the run is what happened in it.
+fn came_true(foreseen: &Preview, writes: usize) -> Result<(), String> {
+    let least = match &foreseen.next {
+        Ahead::Step { follows, held_back: None, .. } => 1 + follows.len(),
+        Ahead::Nothing | Ahead::Step { .. } | Ahead::Wait { .. } | Ahead::Stuck(_) => 0,
+    };
+    if writes < least || (foreseen.next == Ahead::Nothing && writes > 0) {
+        return Err(format!("there were {writes} writes, and foreseen was {foreseen:?}"));
+    }
+    Ok(())
+}
+
+/// Of what is Ready, nothing is left to do, and everything is told to be as it is wanted.
+fn is_as_wanted(preview: &Preview) -> Result<(), String> {
+    let differs = preview.compared.is_empty() || preview.compared.iter().any(|it| it.differs);
+    let is_done = preview.next == Ahead::Nothing && preview.ready.is_some();
+    if differs || !is_done { Err(format!("it is Ready, and told to differ: {preview:?}")) } else { Ok(()) }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use certferry::engine::Engine;
 use certferry::engine::clock::Clock;
 use certferry::engine::dependents::RootKey;
+use certferry::engine::preview::{Preview, Viewer};
 use certferry::engine::stock;
 use certferry::http::Http;
 use certferry::providers::{Clouds, Passes, Registered};
@@ -171,6 +172,20 @@ impl Run {
         }
         let (cloud, server) = (after.0 - before.0, after.1 - before.1);
         Err(format!("I6: at rest, yet {cloud} writes to the cloud and {server} to the API server"))
+    }
+
+    /// What somebody is told who asks what a pass would do, if the resource is there. It writes nothing.
+    pub async fn preview(&self) -> Result<Option<Preview>, String> {
+        let Some(manifest) = self.object() else { return Ok(None) };
+        let before = (self.cloud.writes(), self.server.writes());
+        let Process { engine, clouds, .. } = start(&self.server, &self.cloud, &self.chaos, self.begun);
+        let Engine { client, cluster, clock, .. } = &*engine;
+        let viewer = Viewer { client: client.clone(), cluster: cluster.clone(), clock: clock.clone() };
+        let preview = self.kind.preview(&viewer, &clouds, manifest).await.map_err(|it| it.to_string())?;
+        if before != (self.cloud.writes(), self.server.writes()) {
+            return Err("a preview wrote".into());
+        }
+        Ok(Some(preview))
     }
 
     /// The Ready condition, if it is for the present generation.

@@ -4,6 +4,7 @@
 //! quoted, and is sent back with its quotes; what was uploaded never comes back.
 
 mod error;
+mod explained;
 mod next;
 mod wire;
 

@@ -4,6 +4,7 @@
 //! bare ETag in the body and changes it at every write; PUT without If-Match creates only.
 
 mod error;
+mod explained;
 mod names;
 mod next;
 mod records;

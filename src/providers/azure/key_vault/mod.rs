@@ -7,6 +7,7 @@
 mod compare;
 mod content;
 mod error;
+mod explained;
 mod next;
 mod observed;
 mod policy;

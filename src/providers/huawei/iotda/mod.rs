@@ -5,6 +5,7 @@
 //! changed.
 
 mod content;
+mod explained;
 mod next;
 mod settings;
 mod step;

@@ -1,0 +1,26 @@
+//! A service that is looked at and never written: the provider within is out of reach.
+
+use super::clock::Clock;
+use super::error::CloudError;
+use super::{Freshness, Goal, Provider, Unusable};
+use crate::source::account::Account;
+
+/// What one resource is for, to be read alone.
+pub struct Sight<P>(P);
+
+impl<P: Provider> Sight<P> {
+    /// The service that the resource names, reached with that account.
+    pub async fn connect(
+        cloud: &P::Cloud,
+        account: &Account,
+        root: &P::Root,
+        clock: &Clock,
+    ) -> Result<Self, Unusable> {
+        P::connect(cloud, account, root, clock).await.map(Self)
+    }
+
+    /// Reads the remote object, live.
+    pub async fn observe(&self, root: &P::Root, goal: &Goal<P::Desired>) -> Result<P::Observed, CloudError> {
+        self.0.observe(root, goal, Freshness::Live).await
+    }
+}

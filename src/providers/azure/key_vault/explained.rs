@@ -1,0 +1,75 @@
+//! What people are shown of a certificate in a vault. Pure.
+
+use super::KeyVault;
+use super::compare::{Repair, repair};
+use super::observed::{Bundle, Observed, State};
+use super::step::Step;
+use super::wish::{Desired, Signer, Wish};
+use crate::engine::explained::{Explained, Row};
+
+impl Explained for KeyVault {
+    const PERMISSIONS: &'static [&'static str] = &[
+        "certificates/get",
+        "certificates/list",
+        "certificates/create",
+        "certificates/import",
+        "certificates/update",
+        "certificates/delete",
+        "certificates/recover",
+        "certificates/purge",
+        "secrets/get",
+    ];
+
+    fn compared(want: &Desired, observed: &Observed) -> Vec<Row> {
+        let it = match &observed.state {
+            State::Missing => None,
+            State::Deleted(_) => {
+                return vec![Row::new("certificate", "there", Some("deleted, and recoverable"))];
+            }
+            State::Held(it) => Some(it.as_ref()),
+        };
+        let fingerprint = it.and_then(|it| it.certificate.as_ref()).map(|it| it.sha256_fingerprint());
+        let mut rows = Vec::new();
+        match (&want.wish, fingerprint) {
+            (Wish::Import(imported), found) => {
+                let wanted = imported.identity.leaf().sha256_fingerprint();
+                rows.push(Row::new("SHA-256 fingerprint", wanted, found));
+            }
+            (Wish::Policy(_), Some(found)) => rows.push(Row::told("SHA-256 fingerprint", found)),
+            (Wish::Policy(_), None) => {
+                rows.push(Row::new("certificate", "issued by the policy", it.map(|_| "not issued yet")));
+            }
+        }
+        rows.extend(want.enabled.map(|wanted| Row::new("enabled", wanted, it.and_then(|it| it.enabled))));
+        rows.extend(it.and_then(|it| difference(want, it)));
+        rows
+    }
+
+    fn follows(want: &Desired, step: &Step) -> Vec<&'static str> {
+        let merges = matches!(&want.wish, Wish::Policy(it)
+            if matches!(it.signer, Some(Signer::Ca(_) | Signer::CertManager(_))));
+        match step {
+            Step::Create(_) if merges => vec!["Merge"],
+            Step::Delete { purge: true } => vec!["Purge"],
+            Step::Create(_)
+            | Step::Import(_)
+            | Step::Merge(_)
+            | Step::Update { .. }
+            | Step::UpdatePolicy(_)
+            | Step::DropOperation { .. }
+            | Step::Recover
+            | Step::Delete { purge: false }
+            | Step::Purge => Vec::new(),
+        }
+    }
+}
+
+/// The first thing in which what was issued is not as wanted.
+fn difference(want: &Desired, it: &Bundle) -> Option<Row> {
+    Some(match repair(want, it, it.certificate.as_ref()?)? {
+        Repair::NewVersion("import") => return None, // the fingerprint tells it
+        Repair::NewVersion(field) => Row::by_spec(field, true),
+        Repair::Policy(field) => Row::by_spec(format!("policy: {field}"), true),
+        Repair::Version => Row::by_spec("tags and attributes", true),
+    })
+}

@@ -1,0 +1,238 @@
+//! The kubectl plugin and `certferry check`, as people run them: what they print, how they end, and that they write
+//! nothing to a service and tell no secret.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use certferry_rig::installation::{CLIENT, CLIENT_SECRET, ca};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+use crate::world::{World, binary, shared, thumbprint};
+
+const PLUGIN: &str = env!("CARGO_BIN_EXE_kubectl-certferry");
+
+/// How a command ended, and what it printed.
+struct Ended {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Ended {
+    fn json(&self) -> Result<Value> {
+        serde_json::from_str(&self.out).with_context(|| format!("not JSON: {} {}", self.out, self.err))
+    }
+
+    /// It ended with that code, and printed this.
+    fn says(&self, code: i32, parts: &[&str]) -> Result<()> {
+        let Self { code: ended, out, err } = self;
+        ensure!(*ended == Some(code), "it ended with {ended:?}:\n{out}{err}");
+        for part in parts {
+            ensure!(out.contains(part) || err.contains(part), "no `{part}` in:\n{out}{err}");
+        }
+        Ok(())
+    }
+}
+
+/// Runs a program with that kubeconfig and nothing else in its environment. No secret is ever told.
+async fn run(program: &Path, kubeconfig: &Path, args: &[&str], stdin: &str) -> Result<Ended> {
+    let mut command = Command::new(program);
+    command.args(args).env_clear().env("KUBECONFIG", kubeconfig);
+    command.stdin(std::process::Stdio::piped());
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn()?;
+    child.stdin.take().context("no standard input")?.write_all(stdin.as_bytes()).await.ok();
+    let output = child.wait_with_output().await?;
+    let (out, err) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
+    for secret in [CLIENT_SECRET, "PRIVATE KEY", "\u{1b}["] {
+        ensure!(!out.contains(secret) && !err.contains(secret), "`{secret}` is told by {args:?}");
+    }
+    Ok(Ended { code: output.status.code(), out, err })
+}
+
+impl World {
+    /// The plugin, with the rights of the cluster's administrator, in the world's namespace.
+    async fn plugin(&self, args: &[&str]) -> Result<Ended> {
+        self.plugin_reading(args, "").await
+    }
+
+    async fn plugin_reading(&self, args: &[&str], stdin: &str) -> Result<Ended> {
+        let kubeconfig = shared().await?.plane.admin_kubeconfig();
+        let args = [&["--namespace", &self.namespace], args].concat();
+        run(Path::new(PLUGIN), &kubeconfig, &args, stdin).await
+    }
+
+    /// A kubeconfig of a ServiceAccount of the namespace that may do that to certificates, and no more.
+    async fn somebody(&self, name: &str, verbs: &str) -> Result<PathBuf> {
+        self.kubectl(&["create", "serviceaccount", name]).await?;
+        let verbs = format!("--verb={verbs}");
+        self.kubectl(&["create", "role", name, &verbs, "--resource=iothubcertificates.certferry.dev"])
+            .await?;
+        let to = format!("--serviceaccount={}:{name}", self.namespace);
+        self.kubectl(&["create", "rolebinding", name, "--role", name, &to]).await?;
+        shared().await?.plane.kubeconfig_for(name, &self.namespace).await
+    }
+
+    async fn patch(&self, name: &str, spec: Value) -> Result<()> {
+        let patch = json!({ "spec": spec }).to_string();
+        self.kubectl(&["patch", self.kind, name, "--type=merge", "-p", &patch]).await.map(drop)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugin_status_explains_a_ready_and_a_stalled_object() -> Result<()> {
+    let world = World::start("plugin-status").await?;
+    world.settled("factory-root").await?;
+    let told = world.plugin(&["status", "iothubcertificate/factory-root"]).await?;
+    told.says(
+        0,
+        &["factory-root: Ready", "Fingerprint:  SHA-256", "Expires:", "Verified=True", "Next:         none"],
+    )?;
+    let told = world.plugin(&["status", "iothubcert", "factory-root", "--remote", "-o", "json"]).await?;
+    told.says(0, &[])?;
+    let report = told.json()?;
+    ensure!(report["state"] == "Ready" && report["service"]["isAsWanted"] == true, "{report}");
+    let wanted = &report["service"]["compared"][0];
+    ensure!(wanted["wanted"] == wanted["found"] && wanted["differs"] == false, "{wanted}");
+    ensure!(report["events"].as_array().is_some_and(|it| !it.is_empty()), "no events: {report}");
+
+    let foreign = json!({ "certificate": ca("Foreign root")?.certificate });
+    world.tamper(Method::PUT, "other-root", Some(&foreign)).await?;
+    world.apply(&world.certificate("other-root")).await?;
+    world.reason("other-root", "NotOwned").await?;
+    let told = world.plugin(&["status", "iothubcertificate/other-root"]).await?;
+    told.says(1, &["other-root: Stalled", "`spec.adoptionPolicy`"])?;
+    world.plugin(&["status", "iothubcertificate/nobody"]).await?.says(2, &["does not exist"])?;
+    world.plugin(&["status", "pods/x"]).await?.says(2, &["no kind `pods`"])?;
+    let account = format!("clustercloudaccount/{}", world.namespace);
+    world.plugin(&["status", &account]).await?.says(0, &["Ready=True"])?;
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugin_plan_tells_the_next_write_and_makes_none() -> Result<()> {
+    let world = World::start("plugin-plan").await?;
+    let root = ca("Factory root")?;
+    world.tls_secret("factory-ca", &root).await?;
+    let manifest = world.certificate("factory-root");
+    let told = world.plugin_reading(&["plan", "-f", "-"], &manifest).await?;
+    told.says(1, &["not as wanted", "Create, then RequestCode, Verify", &thumbprint(&root)])?;
+    ensure!(world.writes().await? == 0, "the hub was written");
+
+    world.apply(&manifest).await?;
+    world.ready("factory-root").await?;
+    let writes = world.writes().await?;
+    let told = world.plugin(&["plan", "iothubcert/factory-root"]).await?;
+    told.says(0, &["as wanted", "no write (Ready: "])?;
+
+    // Under `Observe` the operator does not repair what is to be seen.
+    world.patch("factory-root", json!({ "managementPolicy": "Observe" })).await?;
+    world.reason("factory-root", "Observed").await?;
+    let foreign = ca("Foreign root")?;
+    let tampered = json!({ "certificate": foreign.certificate });
+    world.tamper(Method::PUT, "factory-root", Some(&tampered)).await?;
+    let told = world.plugin(&["plan", "iothubcert/factory-root", "-o", "json"]).await?;
+    told.says(1, &[])?;
+    let plan = told.json()?;
+    ensure!(plan["next"]["step"] == "Replace" && plan["isAsWanted"] == false, "{plan}");
+    ensure!(plan["next"]["heldBack"]["reason"] == "DriftDetected", "{plan}");
+    let compared = plan["compared"].as_array().context("nothing is compared")?;
+    let differing = compared.iter().find(|it| it["differs"] == true).context("nothing differs")?;
+    ensure!(differing["found"] == thumbprint(&foreign).as_str(), "{differing}");
+    ensure!(world.writes().await? == writes, "the hub was written");
+
+    let younger = world.certificate("factory-root").replace("{name: factory-root}", "{name: younger}");
+    let told = world.plugin_reading(&["plan", "-f", "-"], &younger).await?;
+    told.says(1, &["NameConflict", "`factory-root`"])?;
+    world.patch("factory-root", json!({ "managementPolicy": "Enforce" })).await?;
+    world.hub_becomes("factory-root", &thumbprint(&root)).await?;
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugin_users_without_a_right_are_told_which() -> Result<()> {
+    let world = World::start("plugin-rights").await?;
+    world.settled("factory-root").await?;
+    let object = ["iothubcertificate/factory-root"];
+    let nobody = world.somebody("nobody", "patch").await?;
+    let told = run(Path::new(PLUGIN), &nobody, &[&["status"], &object[..]].concat(), "").await?;
+    told.says(2, &["a right is missing", "cannot get resource", "iothubcertificates"])?;
+    let reader = world.somebody("reader", "get,list").await?;
+    let told = run(Path::new(PLUGIN), &reader, &[&["status"], &object[..]].concat(), "").await?;
+    told.says(0, &["factory-root: Ready", "you may not list events"])?;
+    let told = run(Path::new(PLUGIN), &reader, &[&["plan"], &object[..]].concat(), "").await?;
+    told.says(2, &["Secrets may not be read by you", "`get`"])?;
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugin_sync_waits_until_the_request_is_handled() -> Result<()> {
+    let world = World::start("plugin-sync").await?;
+    world.settled("factory-root").await?;
+    let calls = world.calls().await?;
+    let told = world.plugin(&["sync", "iothubcertificate/factory-root", "-o", "json"]).await?;
+    told.says(0, &[])?;
+    ensure!(told.json()?["state"] == "Ready", "{}", told.out);
+    ensure!(world.calls().await? > calls, "the hub was not read");
+    let text = world.kubectl(&["get", world.kind, "factory-root", "-o", "json"]).await?;
+    let object: Value = serde_json::from_str(&text)?;
+    let asked = &object["metadata"]["annotations"]["certferry.dev/sync-requested"];
+    ensure!(asked.is_string() && *asked == object["status"]["lastHandledSyncRequest"], "{object}");
+    let account = format!("clustercloudaccount/{}", world.namespace);
+    world.plugin(&["sync", &account]).await?.says(2, &["name a certificate"])?;
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugin_check_tells_a_bad_secret_and_a_missing_role() -> Result<()> {
+    let world = World::start("plugin-check").await?;
+    world.settled("factory-root").await?;
+    let account = format!("clustercloudaccount/{}", world.namespace);
+    let told = world.plugin(&["check", &account, "-o", "json"]).await?;
+    told.says(0, &[])?;
+    let report = told.json()?;
+    ensure!(report["isWell"] == true && report["clock"]["isWell"] == true, "{report}");
+    let [checked] = report["accounts"].as_array().map_or(&[][..], Vec::as_slice) else {
+        anyhow::bail!("not one account: {report}")
+    };
+    ensure!(checked["certificates"][0]["read"]["isWell"] == true, "{checked}");
+
+    let roles = format!("clients/{CLIENT}/roles");
+    let without_read = json!([{ "scope": "/", "actions": ["*"], "notActions": ["Microsoft.Devices/*"] }]);
+    world.emulator.control(Method::PUT, &roles, Some(&without_read)).await?;
+    let told = world.plugin(&["check", &account]).await?;
+    told.says(1, &["AccessDenied", "lacks Microsoft.Devices/iotHubs/certificates/Read", "sign-in: ok"])?;
+    let everything = json!([{ "scope": "/", "actions": ["*"] }]);
+    world.emulator.control(Method::PUT, &roles, Some(&everything)).await?;
+
+    world.client_secret("wrong").await?;
+    for program in [PathBuf::from(PLUGIN), binary()] {
+        let kubeconfig = shared().await?.plane.admin_kubeconfig();
+        let told = run(&program, &kubeconfig, &["check", &account], "").await?;
+        told.says(1, &["AuthenticationFailed", "AADSTS7000215"])?;
+    }
+    world.client_secret(CLIENT_SECRET).await?;
+    world.kubectl(&["annotate", "iothubcertificate", "factory-root", "certferry-test/nudge=end"]).await?;
+    world.ready("factory-root").await?;
+    world.stop().await
+}
+
+#[tokio::test]
+async fn plugin_completion_is_printed() -> Result<()> {
+    let nowhere = Path::new("/nonexistent");
+    for (shell, part) in [
+        ("bash", "complete -F"),
+        ("zsh", "#compdef kubectl-certferry"),
+        ("fish", "complete -c kubectl-certferry"),
+        ("powershell", "Register-ArgumentCompleter"),
+        ("kubectl", "kubectl certferry __complete"),
+    ] {
+        run(Path::new(PLUGIN), nowhere, &["completion", shell], "").await?.says(0, &[part])?;
+    }
+    let told = run(Path::new(PLUGIN), nowhere, &["__complete", "--", "st"], "").await?;
+    ensure!(told.out == "status\n:4\n", "{}", told.out);
+    Ok(())
+}
