@@ -15,9 +15,10 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use crate::api::account::{CloudAccount, ClusterCloudAccount};
 use crate::api::crd;
 use crate::engine::Limits;
+use crate::engine::served::Served;
 use crate::providers;
 use crate::runtime::{self, Identity, LogFormat, Options};
-use crate::source::ServiceAccount;
+use crate::source::{Operator, ServiceAccount};
 
 /// Keeps certificates in cloud services equal to what Kubernetes manifests say.
 #[derive(Debug, Parser)]
@@ -57,6 +58,10 @@ struct Run {
     /// ServiceAccount that the operator runs as, for messages that say how to grant it something.
     #[arg(long, env = "POD_SERVICE_ACCOUNT", default_value = "certferry")]
     service_account: String,
+    /// Name of the installation, for several in one cluster: its Lease has this name, and the ClusterRoles that namespaces
+    /// grant it are this with `-sources` and `-outputs`.
+    #[arg(long, default_value = "certferry")]
+    installation: String,
     /// File with a projected token of that ServiceAccount, exchanged by accounts with `workloadIdentity` and no
     /// `serviceAccountRef`.
     #[arg(
@@ -65,7 +70,11 @@ struct Run {
         default_value = "/var/run/secrets/azure/tokens/azure-identity-token"
     )]
     federated_token_file: PathBuf,
-    /// Whether other replicas may run, one of which leads by the Lease `certferry` in the namespace.
+    /// Namespaces whose resources are served, separated by commas; all of them unless set. The operator then needs no right
+    /// in any other, except to read ClusterCloudAccounts and Namespaces.
+    #[arg(long, env = "WATCH_NAMESPACES", value_delimiter = ',', value_parser = namespace_name)]
+    watch_namespaces: Vec<String>,
+    /// Whether other replicas may run, one of which leads by a Lease in the namespace.
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     leader_elect: bool,
     /// Where `/healthz` and `/readyz` are answered, such as `[::]:8081`; nowhere unless set.
@@ -107,7 +116,9 @@ fn operate(run: Run) -> Result<()> {
     let Run {
         namespace,
         service_account,
+        installation,
         federated_token_file,
+        watch_namespaces,
         leader_elect,
         health_address,
         metrics_address,
@@ -115,11 +126,26 @@ fn operate(run: Run) -> Result<()> {
         log_format,
         log_filter,
     } = run;
-    let service_account = ServiceAccount { namespace, name: service_account };
-    let identity = Identity { service_account, token_file: federated_token_file };
-    let limits = Limits { max_deletes };
+    let operator =
+        Operator { service_account: ServiceAccount { namespace, name: service_account }, installation };
+    let identity = Identity { operator, token_file: federated_token_file };
+    let limits = Limits { max_deletes, served: Served::namespaces(watch_namespaces) };
     let options = Options { identity, leader_elect, health_address, metrics_address, limits };
     runtime::run(options, log_format, &log_filter)
+}
+
+/// A name that a namespace can have. An empty one is a mistake, which must not come to mean all.
+fn namespace_name(name: &str) -> Result<String, &'static str> {
+    let alphanumeric = |it: Option<char>| it.is_some_and(|it| it.is_ascii_lowercase() || it.is_ascii_digit());
+    let good = name.len() <= 63
+        && name.chars().all(|it| it == '-' || alphanumeric(Some(it)))
+        && alphanumeric(name.chars().next())
+        && alphanumeric(name.chars().last());
+    if good {
+        Ok(name.to_owned())
+    } else {
+        Err("no namespace has such a name: give names separated by commas")
+    }
 }
 
 /// The definitions of all kinds.
@@ -144,4 +170,25 @@ fn crds(dir: Option<&Path>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn watched(value: &str) -> Option<Vec<String>> {
+        let args = ["certferry", "run", "--watch-namespaces", value];
+        match Cli::try_parse_from(args).ok()?.command {
+            Command::Run(run) => Some(run.watch_namespaces),
+            Command::Crds { .. } | Command::Reasons | Command::Validate { .. } => None,
+        }
+    }
+
+    #[test]
+    fn namespaces_are_named_or_refused() {
+        assert_eq!(watched("team-a,b2"), Some(vec!["team-a".to_owned(), "b2".to_owned()]));
+        for bad in ["", "a,,b", "a,", "A", "-a", "a-", "a b", "*", &"a".repeat(64)] {
+            assert_eq!(watched(bad), None, "{bad}");
+        }
+    }
 }

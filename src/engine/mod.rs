@@ -21,6 +21,7 @@ pub mod memory;
 mod output;
 pub mod reconcile;
 mod rivalry;
+pub mod served;
 pub mod status;
 pub mod stock;
 pub mod term;
@@ -53,6 +54,7 @@ use dependents::Dependents;
 use error::CloudError;
 use event::Events;
 use memory::Memory;
+use served::Served;
 use term::Term;
 
 /// What all controllers share.
@@ -67,6 +69,8 @@ pub struct Engine {
     pub claims: Claims,
     /// The accounts as they were last read.
     pub accounts: Accounts,
+    /// Which namespaces are served.
+    pub served: Served,
     /// What is remembered of resources between passes.
     pub memory: Memory,
     /// Watches on what they refer to.
@@ -84,15 +88,17 @@ pub struct Engine {
 }
 
 /// What an administrator limits.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Remote deletions within ten minutes.
     pub max_deletes: usize,
+    /// Namespaces served.
+    pub served: Served,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_deletes: 10 }
+        Self { max_deletes: 10, served: Served::default() }
     }
 }
 
@@ -138,6 +144,7 @@ impl Engine {
             accounts: Accounts::default(),
             memory: Memory::default(),
             brake: Brake::new(limits.max_deletes),
+            served: limits.served,
             metrics,
             term,
             clock,

@@ -7,9 +7,7 @@ use kube::{Api, Client, ResourceExt};
 
 use super::account::Account;
 use super::cert_manager::CertificateRequest;
-use super::{
-    Data, Fetched, ObjectKey, Reference, ReferenceKind, ServiceAccount, exported, resolve, status_code,
-};
+use super::{Data, Fetched, ObjectKey, Operator, Reference, ReferenceKind, exported, resolve, status_code};
 use crate::api::account::{AllowedNamespaces, CloudAccount, ClusterCloudAccount};
 use crate::api::certificate::{AccountKind, AccountRef};
 use crate::api::key_vault::KeyVaultCertificate;
@@ -31,7 +29,7 @@ pub enum FetchError {
 pub struct Cluster {
     client: Client,
     /// Who the operator is, for the command that grants it something.
-    operator: ServiceAccount,
+    operator: Operator,
     /// Where the operator's own token for exchange is, if it was given one.
     token_file: PathBuf,
 }
@@ -47,14 +45,14 @@ pub struct FetchedAccount {
 }
 
 impl Cluster {
-    /// Reads with this client, as this ServiceAccount.
-    pub fn new(client: Client, operator: ServiceAccount, token_file: PathBuf) -> Self {
+    /// Reads with this client, as this operator.
+    pub fn new(client: Client, operator: Operator, token_file: PathBuf) -> Self {
         Self { client, operator, token_file }
     }
 
     /// The namespace that holds the Secrets of ClusterCloudAccounts.
     pub fn operator_namespace(&self) -> &str {
-        &self.operator.namespace
+        &self.operator.service_account.namespace
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -62,7 +60,7 @@ impl Cluster {
     }
 
     /// Who the operator is.
-    pub fn operator(&self) -> &ServiceAccount {
+    pub fn operator(&self) -> &Operator {
         &self.operator
     }
 
@@ -179,15 +177,8 @@ impl Cluster {
     }
 
     fn not_granted_to(&self, what: &str, role: &str, namespace: &str) -> Invalid {
-        let ServiceAccount { namespace: home, name } = &self.operator;
         let reason = if role == "sources" { Reason::SourcesNotGranted } else { Reason::OutputsNotGranted };
-        Invalid::new(
-            reason,
-            format!(
-                "{what} here; grant it: kubectl -n {namespace} create rolebinding certferry-{role} \
-                 --clusterrole=certferry-{role} --serviceaccount={home}:{name}"
-            ),
-        )
+        Invalid::new(reason, format!("{what} here; grant it: {}", self.operator.grant(role, namespace)))
     }
 
     /// Resolves the account that a resource of `namespace` names: exists, serves the namespace, Secret there.

@@ -149,7 +149,7 @@ impl Cluster {
                 client_id: client_id.to_owned(),
                 assertion: Assertion::ServiceAccount {
                     client: self.client().clone(),
-                    operator: self.operator().clone(),
+                    operator: self.operator().service_account.clone(),
                     of: ServiceAccount { namespace: found.namespace.to_owned(), name: name.to_owned() },
                     audience: environment.exchange_audience(),
                 },
