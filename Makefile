@@ -25,14 +25,18 @@ crds:
 	cargo run --quiet -- crds --dir crds
 	cp crds/*.yaml charts/certferry/crd/
 
-## the table of reasons, from the code
+## the table of reasons, from the code; that of the chart's values, from their comments
 docs:
 	cargo run --quiet -- reasons > docs/reasons.md
+	UPDATE=1 cargo test --quiet --workspace --test chart -- in_step
 
-## builds the control plane and Helm for tests once, into a cache folder
+## builds the control plane, both Helms and promtool for tests once, into a cache folder
 control-plane: setup
 	hack/control-plane >/dev/null
 	hack/helm >/dev/null
+	hack/helm3 >/dev/null
+	hack/promtool >/dev/null
+	hack/prometheus-operator-crds >/dev/null
 
 setup:
 	hack/setup
