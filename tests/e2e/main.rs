@@ -25,6 +25,7 @@ mod ownership;
 mod policies;
 mod proof;
 mod rest;
+mod rights;
 mod secrets;
 mod service;
 mod vault;
