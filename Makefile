@@ -25,15 +25,19 @@ crds:
 	cargo run --quiet -- crds --dir crds
 	cp crds/*.yaml charts/certferry/crd/
 
-## the table of reasons and the reference of all fields, from the code
+## the table of reasons and the reference of all fields, from the code; that of the chart's values, from their comments
 docs:
 	cargo run --quiet -- reasons > docs/reasons.md
 	cargo run --quiet -- reference > docs/reference.md
+	UPDATE=1 cargo test --quiet --workspace --test chart -- in_step
 
-## builds the control plane, Helm and Argo CD's engine for tests once, into a cache folder
+## builds the control plane, both Helms, promtool and Argo CD's engine for tests once, into a cache folder
 control-plane: setup
 	hack/control-plane >/dev/null
 	hack/helm >/dev/null
+	hack/helm3 >/dev/null
+	hack/promtool >/dev/null
+	hack/prometheus-operator-crds >/dev/null
 	hack/gitops >/dev/null
 
 setup:

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::engine::Limits;
+use crate::engine::served::Served;
 use crate::runtime::{self, Identity, LogFormat, Options};
-use crate::source::ServiceAccount;
+use crate::source::{Operator, ServiceAccount};
 
 /// How the operator runs.
 #[derive(Debug, clap::Args)]
@@ -18,6 +19,10 @@ pub(super) struct Run {
     /// ServiceAccount that the operator runs as, for messages that say how to grant it something.
     #[arg(long, env = "POD_SERVICE_ACCOUNT", default_value = "certferry")]
     service_account: String,
+    /// Name of the installation, for several in one cluster: its Lease has this name, and the ClusterRoles that namespaces
+    /// grant it are this with `-sources` and `-outputs`.
+    #[arg(long, default_value = "certferry")]
+    installation: String,
     /// File with a projected token of that ServiceAccount, exchanged by accounts with `workloadIdentity` and no
     /// `serviceAccountRef`.
     #[arg(
@@ -26,7 +31,11 @@ pub(super) struct Run {
         default_value = "/var/run/secrets/azure/tokens/azure-identity-token"
     )]
     federated_token_file: PathBuf,
-    /// Whether other replicas may run, one of which leads by the Lease `certferry` in the namespace.
+    /// Namespaces whose resources are served, separated by commas; all of them unless set. The operator then needs no right
+    /// in any other, except to read ClusterCloudAccounts and Namespaces.
+    #[arg(long, env = "WATCH_NAMESPACES", value_delimiter = ',', value_parser = namespace_name)]
+    watch_namespaces: Vec<String>,
+    /// Whether other replicas may run, one of which leads by a Lease in the namespace.
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     leader_elect: bool,
     /// Where `/healthz` and `/readyz` are answered, such as `[::]:8081`; nowhere unless set.
@@ -51,7 +60,9 @@ pub(super) fn operate(run: Run) -> Result<()> {
     let Run {
         namespace,
         service_account,
+        installation,
         federated_token_file,
+        watch_namespaces,
         leader_elect,
         health_address,
         metrics_address,
@@ -59,9 +70,50 @@ pub(super) fn operate(run: Run) -> Result<()> {
         log_format,
         log_filter,
     } = run;
-    let service_account = ServiceAccount { namespace, name: service_account };
-    let identity = Identity { service_account, token_file: federated_token_file };
-    let limits = Limits { max_deletes };
+    let operator =
+        Operator { service_account: ServiceAccount { namespace, name: service_account }, installation };
+    let identity = Identity { operator, token_file: federated_token_file };
+    let limits = Limits { max_deletes, served: Served::namespaces(watch_namespaces) };
     let options = Options { identity, leader_elect, health_address, metrics_address, limits };
     runtime::run(options, log_format, &log_filter)
+}
+
+/// A name that a namespace can have. An empty one is a mistake, which must not come to mean all.
+fn namespace_name(name: &str) -> Result<String, &'static str> {
+    let alphanumeric = |it: Option<char>| it.is_some_and(|it| it.is_ascii_lowercase() || it.is_ascii_digit());
+    let good = name.len() <= 63
+        && name.chars().all(|it| it == '-' || alphanumeric(Some(it)))
+        && alphanumeric(name.chars().next())
+        && alphanumeric(name.chars().last());
+    if good {
+        Ok(name.to_owned())
+    } else {
+        Err("no namespace has such a name: give names separated by commas")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        run: Run,
+    }
+
+    fn watched(value: &str) -> Option<Vec<String>> {
+        let parsed = Cli::try_parse_from(["run", "--watch-namespaces", value]);
+        parsed.ok().map(|it| it.run.watch_namespaces)
+    }
+
+    #[test]
+    fn namespaces_are_named_or_refused() {
+        assert_eq!(watched("team-a,b2"), Some(vec!["team-a".to_owned(), "b2".to_owned()]));
+        for bad in ["", "a,,b", "a,", "A", "-a", "a-", "a b", "*", &"a".repeat(64)] {
+            assert_eq!(watched(bad), None, "{bad}");
+        }
+    }
 }

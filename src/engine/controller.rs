@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use kube::core::PartialObjectMeta;
-use kube::{Api, Resource, ResourceExt};
+use kube::{Resource, ResourceExt};
 use kube_runtime::controller::{Action, Config, Controller};
 use kube_runtime::reflector::{self, ObjectRef};
 use kube_runtime::watcher::Event;
-use kube_runtime::{Predicate, WatchStreamExt, predicates, watcher};
+use kube_runtime::{Predicate, WatchStreamExt, predicates};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::Instant;
@@ -22,9 +22,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::dependents::RootKey;
+use super::served::Scoped;
 use super::{Engine, backoff};
 use crate::metrics::Passed;
-use crate::source::watch::WATCH_SECONDS;
 use crate::source::{ObjectKey, ReferenceKind};
 
 /// How many objects of a kind are worked on at a time; of one account fewer.
@@ -43,7 +43,7 @@ pub async fn run<K, Fut>(
     stop: CancellationToken,
     pass: impl Fn(RootKey) -> Fut + Send + Sync + 'static,
 ) where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    K: Resource<DynamicType = (), Scope: Scoped> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     Fut: Future<Output = Option<Duration>> + Send + 'static,
 {
     let kind = kind_of::<K>();
@@ -56,10 +56,10 @@ pub async fn run<K, Fut>(
 
     engine.metrics.may_work(kind, CONCURRENCY);
     let (reader, writer) = reflector::store();
-    let api = Api::<PartialObjectMeta<K>>::all(engine.client.clone());
-    let watch = watcher(api, watcher::Config::default().timeout(WATCH_SECONDS)).default_backoff();
     let observer = engine.clone();
-    let changed = watch
+    let changed = engine
+        .served
+        .watch::<K>(&engine.client)
         .inspect_ok(move |event| {
             observer.metrics.watched(kind, observer.clock.now().as_second() as f64);
             tell_dependents(&observer, kind, refers_as, event);

@@ -14,7 +14,7 @@ use crate::api::FIELD_MANAGER;
 use crate::api::condition::{self, Condition, ConditionStatus, ConditionType};
 use crate::api::reason::Reason;
 
-/// The same reason is told of the same object at most once in this time.
+/// The same reason is told of the same object at most once in this time; longer than the recorder remembers.
 const QUIET: Duration = Duration::from_secs(600);
 
 /// Tells events to the API server.
@@ -41,7 +41,7 @@ impl Events {
         if root.meta().deletion_timestamp.is_some() && event.type_ == EventType::Normal {
             return;
         }
-        if !self.is_due((root.uid().unwrap_or_default(), event.reason.clone())) {
+        if !self.is_due(root, &event) {
             return;
         }
         let object: ObjectReference = root.object_ref(&());
@@ -56,15 +56,20 @@ impl Events {
             type_: EventType::Warning,
             reason: reason.to_string(),
             note: Some(clip(message)),
-            action: "Reconcile".to_owned(),
+            action: "Delete".to_owned(),
             secondary: None,
         };
+        if !self.is_due(root, &event) {
+            return;
+        }
         if let Err(error) = self.recorder.publish(&event, &root.object_ref(&())).await {
             tracing::warn!(%error, %reason, message, "an event was not taken");
         }
     }
 
-    fn is_due(&self, what: (String, String)) -> bool {
+    /// An event that the recorder still remembers would be counted up there, by a patch: another right, for nothing new.
+    fn is_due<K: Resource<DynamicType = ()>>(&self, root: &K, event: &Event) -> bool {
+        let what = (root.uid().unwrap_or_default(), format!("{} {}", event.action, event.reason));
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.retain(|_, at| at.elapsed() < QUIET);
         if told.contains_key(&what) {

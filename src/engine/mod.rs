@@ -25,6 +25,7 @@ mod output;
 pub mod preview;
 pub mod reconcile;
 mod rivalry;
+pub mod served;
 pub mod sight;
 pub mod status;
 pub mod stock;
@@ -59,6 +60,7 @@ use dependents::Dependents;
 use error::CloudError;
 use event::Events;
 use memory::Memory;
+use served::Served;
 use term::Term;
 use turns::Turns;
 
@@ -74,6 +76,8 @@ pub struct Engine {
     pub claims: Claims,
     /// The accounts as they were last read.
     pub accounts: Accounts,
+    /// Which namespaces are served.
+    pub served: Served,
     /// What is remembered of resources between passes.
     pub memory: Memory,
     /// The passes at work, by account.
@@ -93,15 +97,17 @@ pub struct Engine {
 }
 
 /// What an administrator limits.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Remote deletions within ten minutes.
     pub max_deletes: usize,
+    /// Namespaces served.
+    pub served: Served,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_deletes: 10 }
+        Self { max_deletes: 10, served: Served::default() }
     }
 }
 
@@ -148,6 +154,7 @@ impl Engine {
             memory: Memory::default(),
             turns: Turns::default(),
             brake: Brake::new(limits.max_deletes),
+            served: limits.served,
             metrics,
             term,
             clock,

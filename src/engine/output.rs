@@ -14,12 +14,12 @@ use crate::api::FIELD_MANAGER;
 use crate::api::certificate::CertificateResource;
 use crate::api::reason::{Invalid, Reason};
 use crate::source::cert_manager::{CertificateRequest, CertificateRequestSpec};
-use crate::source::{ServiceAccount, exported, status_code};
+use crate::source::{Operator, exported, status_code};
 
 /// Writes what has to be written.
 pub(super) async fn deliver<R: CertificateResource>(
     client: &Client,
-    operator: &ServiceAccount,
+    operator: &Operator,
     root: &R,
     outputs: Vec<Output>,
 ) -> Result<(), Halt> {
@@ -38,7 +38,7 @@ pub(super) async fn deliver<R: CertificateResource>(
 /// Where the objects go, and who writes them for whom.
 struct Place<'a, R> {
     client: &'a Client,
-    operator: &'a ServiceAccount,
+    operator: &'a Operator,
     root: &'a R,
 }
 
@@ -136,12 +136,8 @@ impl<R: CertificateResource> Place<'_, R> {
         let invalid = |reason, message: String| Halt::from(Invalid::new(reason, message));
         match status_code(&error) {
             Some(403) => {
-                let ServiceAccount { namespace: home, name } = self.operator;
-                let namespace = self.namespace();
-                let message = format!(
-                    "{kind}s may not be written here; grant it: kubectl -n {namespace} create rolebinding \
-                     certferry-outputs --clusterrole=certferry-outputs --serviceaccount={home}:{name}"
-                );
+                let grant = self.operator.grant("outputs", &self.namespace());
+                let message = format!("{kind}s may not be written here; grant it: {grant}");
                 invalid(Reason::OutputsNotGranted, message)
             }
             Some(404 | 409) => Halt::Outdated,

@@ -290,6 +290,7 @@ fn around<R: CertificateResource>(viewer: &Viewer, root: &R) -> Circumstances {
         observing: common.management_policy == Some(ManagementPolicy::Observe),
         failures: 1,
         unread_for: None,
+        together: None,
         chance: 0.0,
     }
 }

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 
 use kube::api::ListParams;
-use kube::core::{ApiResource, DynamicObject};
+use kube::core::DynamicObject;
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use super::controller::kind_of;
 use super::dependents::RootKey;
+use super::served::Scoped;
 use super::{Engine, Provider, account, backoff};
 use crate::api::account::{CloudAccount, ClusterCloudAccount};
 use crate::api::certificate::CertificateResource;
@@ -59,10 +60,19 @@ pub async fn take<P: Provider>(engine: &Engine, clouds: &Clouds) {
 /// Calls for every object of a kind that can be decoded. What was called for before a failure is called for again.
 async fn each<K>(engine: &Engine, mut note: impl FnMut(K))
 where
+    K: Resource<DynamicType = (), Scope: Scoped> + Clone + Debug + DeserializeOwned,
+{
+    for api in engine.served.undecoded::<K>(&engine.client) {
+        each_of(&api, &mut note).await;
+    }
+}
+
+async fn each_of<K>(api: &Api<DynamicObject>, note: &mut impl FnMut(K))
+where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
     let mut failures = 0;
-    while let Err(error) = list(engine, &mut note).await {
+    while let Err(error) = list(api, note).await {
         if status_code(&error) == Some(404) {
             tracing::warn!(kind = kind_of::<K>(), "the kind is not installed");
             return;
@@ -73,11 +83,10 @@ where
     }
 }
 
-async fn list<K>(engine: &Engine, note: &mut impl FnMut(K)) -> Result<(), kube::Error>
+async fn list<K>(api: &Api<DynamicObject>, note: &mut impl FnMut(K)) -> Result<(), kube::Error>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
-    let api = Api::<DynamicObject>::all_with(engine.client.clone(), &ApiResource::erase::<K>(&()));
     let mut page = ListParams::default().limit(PAGE);
     loop {
         let found = api.list(&page).await?;

@@ -15,9 +15,6 @@ use tokio::time::{sleep, timeout};
 
 use crate::engine::term::Term;
 
-/// The Lease's name.
-const NAME: &str = "certferry";
-
 /// How long a Lease that is not renewed keeps others out.
 const LEASE: Duration = Duration::from_secs(15);
 
@@ -33,6 +30,8 @@ const CALL: Duration = Duration::from_secs(5);
 /// A replica that leads or would.
 pub struct Candidate {
     api: Api<Lease>,
+    /// The Lease's name.
+    name: String,
     identity: String,
     /// The Lease of another as it was last seen, and since when it is so.
     seen: Option<(LeaseSpec, Duration)>,
@@ -45,9 +44,9 @@ fn uptime() -> Duration {
 }
 
 impl Candidate {
-    /// A replica of that identity, which no other process has or had.
-    pub fn new(client: Client, namespace: &str, identity: String) -> Self {
-        Self { api: Api::namespaced(client, namespace), identity, seen: None }
+    /// A replica that would hold the Lease of that name, with an identity which no other process has or had.
+    pub fn new(client: Client, namespace: &str, name: String, identity: String) -> Self {
+        Self { api: Api::namespaced(client, namespace), name, identity, seen: None }
     }
 
     /// Stands by until the Lease is won.
@@ -88,11 +87,11 @@ impl Candidate {
     pub async fn resign(&self, term: &Term) {
         term.last_until(Duration::ZERO);
         let given_up = async {
-            let mut lease = self.api.get(NAME).await?;
+            let mut lease = self.api.get(&self.name).await?;
             if let Some(spec) = lease.spec.as_mut().filter(|it| self.holds(it)) {
                 spec.holder_identity = None;
                 spec.renew_time = Some(MicroTime(Timestamp::now()));
-                self.api.replace(NAME, &PostParams::default(), &lease).await?;
+                self.api.replace(&self.name, &PostParams::default(), &lease).await?;
             }
             Ok::<_, kube::Error>(())
         };
@@ -102,9 +101,9 @@ impl Candidate {
     }
 
     async fn attempt(&mut self) -> Result<Option<Term>, kube::Error> {
-        let Some(mut lease) = self.api.get_opt(NAME).await? else {
+        let Some(mut lease) = self.api.get_opt(&self.name).await? else {
             let lease = Lease {
-                metadata: ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() },
+                metadata: ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() },
                 spec: Some(self.own(0)),
             };
             return self.taken(self.api.create(&PostParams::default(), &lease).await);
@@ -114,7 +113,7 @@ impl Candidate {
             return Ok(None);
         }
         lease.spec = Some(self.own(spec.lease_transitions.unwrap_or_default().saturating_add(1)));
-        self.taken(self.api.replace(NAME, &PostParams::default(), &lease).await)
+        self.taken(self.api.replace(&self.name, &PostParams::default(), &lease).await)
     }
 
     /// Whether nobody holds it, or nobody has renewed it for as long as it says, by our own clock.
@@ -146,10 +145,10 @@ impl Candidate {
     }
 
     async fn renew(&self) -> Result<bool, kube::Error> {
-        let mut lease = self.api.get(NAME).await?;
+        let mut lease = self.api.get(&self.name).await?;
         let Some(spec) = lease.spec.as_mut().filter(|it| self.holds(it)) else { return Ok(false) };
         spec.renew_time = Some(MicroTime(Timestamp::now()));
-        match self.api.replace(NAME, &PostParams::default(), &lease).await {
+        match self.api.replace(&self.name, &PostParams::default(), &lease).await {
             Ok(_) => Ok(true),
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
             Err(error) => Err(error),

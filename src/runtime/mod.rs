@@ -26,7 +26,7 @@ use crate::engine::term::Term;
 use crate::engine::{Engine, Limits, stock};
 use crate::metrics::Metrics;
 use crate::providers::{self, Clouds};
-use crate::source::ServiceAccount;
+use crate::source::Operator;
 use crate::source::cluster::Cluster;
 use endpoint::Response;
 use health::Pulse;
@@ -51,9 +51,9 @@ pub enum LogFormat {
 /// Who the operator is.
 #[derive(Clone)]
 pub struct Identity {
-    /// The ServiceAccount that it runs as.
-    pub service_account: ServiceAccount,
-    /// File with a token of it for exchange in a cloud.
+    /// Its ServiceAccount, and the name of the installation, which is the Lease's too.
+    pub operator: Operator,
+    /// File with a token of that account for exchange in a cloud.
     pub token_file: PathBuf,
 }
 
@@ -105,8 +105,9 @@ async fn serve(options: Options) -> Result<()> {
         lead(&options, &client, Term::endless(process::identity()), &metrics, &stop).await;
         return Ok(());
     }
-    let namespace = &options.identity.service_account.namespace;
-    let mut candidate = Candidate::new(client.clone(), namespace, process::identity());
+    let Operator { service_account, installation } = &options.identity.operator;
+    let mut candidate =
+        Candidate::new(client.clone(), &service_account.namespace, installation.clone(), process::identity());
     while !stop.is_cancelled() {
         let term = tokio::select! {
             term = candidate.win() => term,
@@ -129,8 +130,8 @@ async fn serve(options: Options) -> Result<()> {
 
 /// Does the operator's work for one term, until told to stop.
 async fn lead(options: &Options, client: &Client, term: Term, metrics: &Metrics, stop: &CancellationToken) {
-    let Identity { service_account, token_file } = options.identity.clone();
-    let cluster = Cluster::new(client.clone(), service_account, token_file);
+    let Identity { operator, token_file } = options.identity.clone();
+    let cluster = Cluster::new(client.clone(), operator, token_file);
     let clouds = Arc::new(Clouds::new(term.clone(), metrics));
     let engine = Engine::leading(
         term,
@@ -138,7 +139,7 @@ async fn lead(options: &Options, client: &Client, term: Term, metrics: &Metrics,
         cluster,
         Clock::system(),
         process::hostname(),
-        options.limits,
+        options.limits.clone(),
         metrics.clone(),
     );
     tokio::select! {

@@ -8,7 +8,8 @@ use kube::{Api, Client, ResourceExt};
 use super::account::Account;
 use super::cert_manager::CertificateRequest;
 use super::{
-    Data, Fetched, ObjectKey, Reference, ReferenceKind, ServiceAccount, exported, resolve, status_code,
+    Data, Fetched, ObjectKey, Operator, Reference, ReferenceKind, ServiceAccount, exported, resolve,
+    status_code,
 };
 use crate::api::account::{AllowedNamespaces, CloudAccount, ClusterCloudAccount};
 use crate::api::certificate::{AccountKind, AccountRef};
@@ -31,7 +32,7 @@ pub enum FetchError {
 pub struct Cluster {
     client: Client,
     /// Who the operator is, for the command that grants it something.
-    operator: ServiceAccount,
+    operator: Operator,
     /// Who reads.
     reader: Reader,
 }
@@ -59,19 +60,19 @@ pub struct FetchedAccount {
 }
 
 impl Cluster {
-    /// Reads with this client, as this ServiceAccount.
-    pub fn new(client: Client, operator: ServiceAccount, token_file: PathBuf) -> Self {
+    /// Reads with this client, as this operator.
+    pub fn new(client: Client, operator: Operator, token_file: PathBuf) -> Self {
         Self { client, operator, reader: Reader::Operator { token_file } }
     }
 
     /// Reads with this client's own rights, beside that operator.
-    pub fn of_a_person(client: Client, operator: ServiceAccount) -> Self {
+    pub fn of_a_person(client: Client, operator: Operator) -> Self {
         Self { client, operator, reader: Reader::Person }
     }
 
     /// The namespace that holds the Secrets of ClusterCloudAccounts.
     pub fn operator_namespace(&self) -> &str {
-        &self.operator.namespace
+        &self.operator.service_account.namespace
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -79,14 +80,14 @@ impl Cluster {
     }
 
     /// Who the operator is.
-    pub fn operator(&self) -> &ServiceAccount {
+    pub fn operator(&self) -> &Operator {
         &self.operator
     }
 
     /// Who asks for tokens, for the message that says whom to grant it.
     pub(super) fn asks(&self) -> Option<ServiceAccount> {
         match self.reader {
-            Reader::Operator { .. } => Some(self.operator.clone()),
+            Reader::Operator { .. } => Some(self.operator.service_account.clone()),
             Reader::Person => None,
         }
     }
@@ -208,20 +209,13 @@ impl Cluster {
     }
 
     fn not_granted_to(&self, what: &str, role: &str, namespace: &str) -> Invalid {
-        let ServiceAccount { namespace: home, name } = &self.operator;
         let reason = if role == "sources" { Reason::SourcesNotGranted } else { Reason::OutputsNotGranted };
         if let Reader::Person = self.reader {
             let message =
                 format!("{what} by you in namespace `{namespace}`: you need the right to `get` them there");
             return Invalid::new(reason, message);
         }
-        Invalid::new(
-            reason,
-            format!(
-                "{what} here; grant it: kubectl -n {namespace} create rolebinding certferry-{role} \
-                 --clusterrole=certferry-{role} --serviceaccount={home}:{name}"
-            ),
-        )
+        Invalid::new(reason, format!("{what} here; grant it: {}", self.operator.grant(role, namespace)))
     }
 
     /// Resolves the account that a resource of `namespace` names: exists, serves the namespace, Secret there.

@@ -154,6 +154,26 @@ pub struct ServiceAccount {
     pub name: String,
 }
 
+/// The operator as those see it who grant it something.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    /// Whom rights are given to.
+    pub service_account: ServiceAccount,
+    /// The installation's name, with which its ClusterRoles begin.
+    pub installation: String,
+}
+
+impl Operator {
+    /// The command that grants one of its ClusterRoles, `sources` or `outputs`, in a namespace.
+    pub fn grant(&self, role: &str, namespace: &str) -> String {
+        let Self { service_account: ServiceAccount { namespace: home, name }, installation } = self;
+        let role = format!("{installation}-{role}");
+        format!(
+            "kubectl -n {namespace} create rolebinding {role} --clusterrole={role} --serviceaccount={home}:{name}"
+        )
+    }
+}
+
 /// The HTTP status of an answer of the API server.
 pub fn status_code(error: &kube::Error) -> Option<u16> {
     match error {

@@ -156,7 +156,7 @@ impl Cluster {
                 client_id: client_id.to_owned(),
                 assertion: match self.token_file() {
                     Some(file) => Assertion::File(file.to_owned()),
-                    None => self.token_of(self.operator().clone(), &environment),
+                    None => self.token_of(self.operator().service_account.clone(), &environment),
                 },
             },
             Auth::Managed(it) => AzureIdentity::Managed { client_id: it.client_id.clone() },

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use crate::world::{SOON, World};
 
 /// The emulator's client that trusts other issuers.
-const FEDERATED: &str = "22222222-2222-4222-8222-000000000002";
+pub const FEDERATED: &str = "22222222-2222-4222-8222-000000000002";
 const MANAGED: &str = "22222222-2222-4222-8222-000000000003";
 
 /// What the federated client trusts: the cluster's ServiceAccount of that name in the operator's namespace, with changes.
-async fn trust(world: &World, service_account: &str, changes: Value) -> Result<()> {
+pub async fn trust(world: &World, service_account: &str, changes: Value) -> Result<()> {
     let keys: Value =
         serde_json::from_str(&world.cluster.kubectl(&["get", "--raw", "/openid/v1/jwks"], None).await?)?;
     let mut credential = json!({

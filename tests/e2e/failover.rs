@@ -21,17 +21,23 @@ static TURNS: Semaphore = Semaphore::const_new(2);
 
 /// A cluster of a test's own, with the chart installed.
 pub struct Stage {
-    plane: ControlPlane,
+    pub plane: ControlPlane,
     pub cluster: Arc<Cluster>,
     _turn: SemaphorePermit<'static>,
 }
 
 impl Stage {
     pub async fn set() -> Result<Self> {
+        let stage = Self::bare(Options::default()).await?;
+        stage.cluster.install().await?;
+        Ok(stage)
+    }
+
+    /// The same, with nothing installed.
+    pub async fn bare(options: Options) -> Result<Self> {
         let turn = TURNS.acquire().await?;
-        let plane = ControlPlane::start(Options::default()).await?;
+        let plane = ControlPlane::start(options).await?;
         let cluster = Arc::new(Cluster::of(&plane)?);
-        cluster.install().await?;
         Ok(Self { plane, cluster, _turn: turn })
     }
 

@@ -95,7 +95,7 @@ async fn cert_manager_is_asked_to_sign() -> Result<()> {
 }
 
 /// What an issuer of cert-manager would answer, by OpenSSL: base64 of PEM, as it was asked.
-fn sign(request: &str) -> Result<String> {
+pub fn sign(request: &str) -> Result<String> {
     use std::process::Command;
 
     let folder = std::env::temp_dir().join(format!("certferry-sign-{}", std::process::id()));

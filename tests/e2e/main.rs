@@ -28,6 +28,7 @@ mod plugin;
 mod policies;
 mod proof;
 mod rest;
+mod rights;
 mod secrets;
 mod service;
 mod vault;

@@ -10,8 +10,8 @@ use kube::{Client, Config};
 use crate::engine::clock::Clock;
 use crate::engine::preview::Viewer;
 use crate::providers::Clouds;
-use crate::source::ServiceAccount;
 use crate::source::cluster::{Cluster, FetchError};
+use crate::source::{Operator, ServiceAccount};
 
 /// Which cluster, which namespace.
 #[derive(Debug, clap::Args)]
@@ -52,7 +52,9 @@ impl Connection {
         let home = if is_pod { config.default_namespace.as_str() } else { "certferry" };
         let home = flags.operator_namespace.as_deref().unwrap_or(home).to_owned();
         let client = Client::try_from(config).context("the Kubernetes configuration cannot be used")?;
-        let operator = ServiceAccount { namespace: home, name: flags.operator_service_account.clone() };
+        let service_account =
+            ServiceAccount { namespace: home, name: flags.operator_service_account.clone() };
+        let operator = Operator { service_account, installation: "certferry".to_owned() };
         // In the operator's own pod its own token for exchange is at hand.
         let token_file = std::env::var_os("AZURE_FEDERATED_TOKEN_FILE").filter(|_| is_pod);
         let cluster = match token_file {

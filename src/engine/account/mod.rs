@@ -9,13 +9,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::{Api, Client};
+use kube::{Api, Client, Resource};
 
 use super::Engine;
 use super::backoff;
 use super::converge::Setback;
 use super::dependents::RootKey;
 use super::error::CloudError;
+use super::served::Scoped;
 use super::status::{self, Outcome};
 use super::write::{self, WriteError, Written};
 use crate::api::account::AccountStatus;
@@ -38,7 +39,7 @@ pub trait SignIn: Send + Sync + 'static {
 }
 
 /// A kind of account.
-pub trait AccountResource: Written + Send + Sync + 'static {
+pub trait AccountResource: Written + Resource<Scope: Scoped> + Send + Sync + 'static {
     /// The kind, for references to it.
     const KIND: ReferenceKind;
 

@@ -10,6 +10,7 @@ use tower::service_fn;
 
 use super::*;
 use crate::api::key_vault::KeyVaultCertificate;
+use crate::source::ServiceAccount;
 
 /// What was asked: the method, and the body.
 type Asked = Arc<Mutex<Vec<(String, Value)>>>;
@@ -56,7 +57,8 @@ async fn exported(answers: Vec<(u16, Value)>) -> (Result<(), Halt>, Vec<(String,
         "spec": { "accountRef": { "kind": "CloudAccount", "name": "azure" }, "vaultName": "vault-1" },
     }))
     .unwrap();
-    let operator = ServiceAccount { namespace: "certferry".into(), name: "certferry".into() };
+    let service_account = ServiceAccount { namespace: "certferry".into(), name: "certferry".into() };
+    let operator = Operator { service_account, installation: "certferry".into() };
     let (certificates, private_key) = ("certificates".to_owned(), Zeroizing::new("key".to_owned()));
     let output = Output::TlsSecret { name: "out".into(), certificates, private_key };
     let done = deliver(&client, &operator, &root, vec![output]).await;

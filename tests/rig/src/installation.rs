@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -109,9 +109,14 @@ impl Cluster {
 
     /// Installs the chart, without a running operator.
     pub async fn install(&self) -> Result<()> {
+        self.install_with(&[]).await
+    }
+
+    /// The same with values, each as Helm's `--set` takes it.
+    pub async fn install_with(&self, values: &[&str]) -> Result<()> {
         self.apply("default", &namespace(NAMESPACE)).await?;
-        let manifests = self.rendered_chart().await?;
-        self.apply(NAMESPACE, &manifests).await?;
+        let manifests = self.rendered_chart(values).await?;
+        self.kubectl(&["apply", "--server-side", "-f", "-"], Some(&manifests)).await?;
         self.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"], None)
             .await
             .map(drop)
@@ -123,7 +128,35 @@ impl Cluster {
         self.operator_with(binary, log_filter, more, kubeconfig, Vec::new()).await
     }
 
-    /// The same, reaching the API server through a relay, with variables in its environment.
+    /// Runs the operator of that program with the arguments and the environment of the Deployment, but for its ports.
+    pub async fn deployed_operator(&self, binary: PathBuf) -> Result<Operator> {
+        let deployment = ["get", "deployment", "certferry", "-n", NAMESPACE, "-o", "json"];
+        let deployment: Value = serde_json::from_str(&self.kubectl(&deployment, None).await?)?;
+        let pod = &deployment["spec"]["template"]["spec"];
+        let container = &pod["containers"][0];
+        let args = container["args"].as_array().context("no arguments")?.iter().filter_map(Value::as_str);
+        let args = args.filter(|it| *it != "run" && !it.contains("-address=")).map(str::to_owned).collect();
+        let mut env = Vec::new();
+        for variable in container["env"].as_array().into_iter().flatten() {
+            let name = variable["name"].as_str().context("a variable without a name")?;
+            let value = match variable["valueFrom"]["fieldRef"]["fieldPath"].as_str() {
+                Some("metadata.namespace") => NAMESPACE.to_owned(),
+                Some("spec.serviceAccountName") => {
+                    pod["serviceAccountName"].as_str().context("no ServiceAccount")?.to_owned()
+                }
+                Some(other) => bail!("{name} is of {other}, which nobody here knows"),
+                None if name == "AZURE_FEDERATED_TOKEN_FILE" => {
+                    self.projected_token().await?.display().to_string()
+                }
+                None => variable["value"].as_str().context("a variable without a value")?.to_owned(),
+            };
+            env.push((name.to_owned(), value));
+        }
+        let kubeconfig = self.operator_kubeconfig(None).await?;
+        Operator::start(Options { binary, kubeconfig, args, env })
+    }
+
+    /// The same as [`Self::operator`], reaching the API server through a relay, with variables in its environment.
     pub async fn relayed_operator(
         &self,
         binary: PathBuf,
@@ -166,7 +199,7 @@ impl Cluster {
         Ok(path)
     }
 
-    async fn rendered_chart(&self) -> Result<String> {
+    async fn rendered_chart(&self, values: &[&str]) -> Result<String> {
         let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../charts/certferry");
         let mut command = Command::new(programs::helm().await?);
         command.args(["template", "certferry"]).arg(chart).args([
@@ -175,6 +208,7 @@ impl Cluster {
             "--kube-version",
             "1.36.3",
         ]);
+        command.args(values.iter().flat_map(|it| ["--set", it]));
         for variable in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
             command.env(variable, self.folder.path().join(variable));
         }

@@ -28,6 +28,21 @@ pub async fn gitops() -> Result<PathBuf> {
     once("hack/gitops", from_script("hack/gitops")).await
 }
 
+/// Helm 3.
+pub async fn helm3() -> Result<PathBuf> {
+    once("hack/helm3", from_script("hack/helm3")).await
+}
+
+/// What tests alert rules.
+pub async fn promtool() -> Result<PathBuf> {
+    once("hack/promtool", from_script("hack/promtool")).await
+}
+
+/// The folder of the Prometheus operator's CustomResourceDefinitions.
+pub async fn prometheus_operator_crds() -> Result<PathBuf> {
+    once("hack/prometheus-operator-crds", from_script("hack/prometheus-operator-crds")).await
+}
+
 /// The binary `bin` of the workspace's `package`, built in the dev profile; or the path in the environment variable
 /// `CERTFERRY_BIN_<BIN>` where it is set.
 ///

@@ -1,0 +1,108 @@
+{{/* The name of the chart, for labels. */}}
+{{- define "certferry.name" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* The name of the installation. Objects get at most ten characters more, and some names end at 63. */}}
+{{- define "certferry.fullname" -}}
+{{- $name := include "certferry.name" . }}
+{{- $full := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) }}
+{{- .Values.fullnameOverride | default $full | trunc 50 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "certferry.serviceAccount" -}}
+{{- .Values.serviceAccount.name | default (.Values.serviceAccount.create | ternary (include "certferry.fullname" .) "default") }}
+{{- end }}
+
+{{- define "certferry.image" -}}
+{{- $image := .Values.image.repository }}
+{{- with .Values.image.registry }}{{ $image = printf "%s/%s" . $image }}{{ end }}
+{{- $tag := printf ":%s" (.Values.image.tag | default .Chart.AppVersion) }}
+{{- with .Values.image.digest }}{{ $tag = printf "@%s" . }}{{ end }}
+{{- printf "%s%s" $image $tag | quote }}
+{{- end }}
+
+{{/* What the pods are known by; it never changes. */}}
+{{- define "certferry.selector" -}}
+app.kubernetes.io/name: {{ include "certferry.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "certferry.labels" -}}
+{{ include "certferry.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/*
+The metadata of an object, below `metadata:`. Takes a list: the context; the end of the name; the namespace, if any; and
+further labels and annotations, or
+another name, if any.
+*/}}
+{{- define "certferry.metadata" -}}
+{{- $root := index . 0 }}
+{{- $more := dict }}
+{{- if gt (len .) 3 }}{{ $more = index . 3 }}{{ end -}}
+name: {{ $more.name | default (printf "%s%s" (include "certferry.fullname" $root) (index . 1)) }}
+{{- with index . 2 }}
+namespace: {{ . }}
+{{- end }}
+labels:
+  {{- include "certferry.labels" $root | nindent 2 }}
+  {{- with $more.labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with merge (dict) ($more.annotations | default dict) $root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* "true" if a kind of the Prometheus operator is to be rendered. Takes a list: the context, and the kind. */}}
+{{- define "certferry.monitoring" -}}
+{{- $root := index . 0 }}
+{{- $api := printf "monitoring.coreos.com/v1/%s" (index . 1) }}
+{{- $there := $root.Capabilities.APIVersions.Has $api }}
+{{- $mode := $root.Values.metrics.renderMode }}
+{{- if and (eq $mode "FailIfMissing") (not $there) }}
+{{- fail (printf "the cluster does not have %s: install the Prometheus operator, or set metrics.renderMode to SkipIfMissing" $api) }}
+{{- end }}
+{{- if or $there (ne $mode "SkipIfMissing") }}true{{ end }}
+{{- end }}
+
+{{/*
+A binding of a role to the operator. Takes a list: the context; the kind of the binding; its namespace, if any; the kind of the
+role; and the end of the role's name, which is the binding's too.
+*/}}
+{{- define "certferry.binding" -}}
+{{- $root := index . 0 }}
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ index . 1 }}
+metadata:
+  {{- include "certferry.metadata" (list $root (index . 4) (index . 2)) | nindent 2 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: {{ index . 3 }}
+  name: {{ include "certferry.fullname" $root }}{{ index . 4 }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ include "certferry.serviceAccount" $root }}
+    namespace: {{ $root.Release.Namespace }}
+{{- end }}
+
+{{/* What the admission policies look at: writes of certificates. */}}
+{{- define "certferry.certificates" -}}
+resourceRules:
+  - apiGroups: [certferry.dev]
+    apiVersions: ["*"]
+    operations: [CREATE, UPDATE]
+    resources:
+      - iothubcertificates
+      - keyvaultcertificates
+      - apimanagementcertificates
+      - iotdacertificates
+{{- end }}

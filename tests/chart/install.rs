@@ -1,0 +1,126 @@
+//! A release's life with each Helm: installed, upgraded, rolled back, uninstalled.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use certferry_rig::control_plane::{ControlPlane, Options};
+use certferry_rig::installation::Cluster;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::{Api, Client, ResourceExt};
+use serde_json::{Value, json};
+
+use crate::helm::{Helm, NAMESPACE, both, chart};
+
+/// Stands in for scheduler and kubelet: every pod is bound, and ready; one that is deleted goes at once.
+async fn stand_in_for_kubelet(client: Client) -> Result<()> {
+    let pods = Api::<Pod>::all(client.clone());
+    let ready = ["PodScheduled", "Initialized", "ContainersReady", "Ready"];
+    let ready: Vec<_> = ready.iter().map(|it| json!({ "type": it, "status": "True" })).collect();
+    loop {
+        for pod in pods.list(&ListParams::default()).await? {
+            let (name, own) = (pod.name_any(), Api::<Pod>::namespaced(client.clone(), NAMESPACE));
+            if pod.metadata.deletion_timestamp.is_some() {
+                let _ = own.delete(&name, &DeleteParams::default().grace_period(0)).await; // somebody else did
+            } else if pod.spec.is_some_and(|it| it.node_name.is_none()) {
+                let binding = json!({
+                    "apiVersion": "v1", "kind": "Binding", "metadata": { "name": name },
+                    "target": { "apiVersion": "v1", "kind": "Node", "name": "node" },
+                });
+                let made = PostParams::default();
+                own.create_subresource::<Value, Value>("binding", &name, &made, &binding).await?;
+                let status = json!({ "status": { "phase": "Running", "conditions": ready } });
+                own.patch_status(&name, &PatchParams::default(), &Patch::Merge(&status)).await?;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+const CERTIFICATE: &str = r#"
+apiVersion: certferry.dev/v1alpha1
+kind: IotHubCertificate
+metadata: {name: factory-root, namespace: default}
+spec:
+  accountRef: {kind: CloudAccount, name: azure}
+  iotHub: {subscriptionId: 44444444-4444-4444-8444-444444444444, resourceGroup: rg, name: hub-1}
+  source: {secretRef: {name: factory-ca}}
+"#;
+
+/// Whether an object is there; by its uid, so that one made anew is another.
+async fn uid(cluster: &Cluster, object: &str) -> Result<Option<String>> {
+    let args = ["get", object, "-n", "default", "--ignore-not-found", "-o", "jsonpath={.metadata.uid}"];
+    Ok(Some(cluster.kubectl(&args, None).await?).filter(|it| !it.is_empty()))
+}
+
+async fn replicas(cluster: &Cluster) -> Result<String> {
+    let path = "jsonpath={.spec.replicas}/{.status.readyReplicas}";
+    cluster.kubectl(&["get", "deployment", "certferry", "-n", NAMESPACE, "-o", path], None).await
+}
+
+async fn live(helm: &Helm, cluster: &Cluster) -> Result<()> {
+    let chart = chart();
+    let chart = chart.to_str().context("no UTF-8")?;
+    let release = ["certferry", chart, "-n", NAMESPACE, "--wait", "--timeout", "90s"];
+    let with = |verb: &'static str, more: &[&'static str]| [&[verb], &release[..], more].concat();
+    let told = helm.run(&with("install", &["--create-namespace"])).await?;
+    ensure!(
+        told.contains("create rolebinding certferry-sources"),
+        "the notes do not tell the next step: {told}"
+    );
+    ensure!(replicas(cluster).await? == "2/2", "the Deployment is not as the chart says");
+    cluster.kubectl(&["apply", "--server-side", "-f", "-"], Some(CERTIFICATE)).await?;
+
+    let kept = ["crd/iothubcertificates.certferry.dev", "iothubcertificate/factory-root"];
+    let mut before = Vec::new();
+    for object in kept {
+        before.push(uid(cluster, object).await?.with_context(|| format!("no {object}"))?);
+    }
+    helm.run(&with("upgrade", &["--set", "replicas=3"])).await?;
+    ensure!(replicas(cluster).await? == "3/3", "the upgrade did not take");
+    helm.run(&with("upgrade", &["--set", "replicas=3"])).await?;
+    helm.run(&["rollback", "certferry", "1", "-n", NAMESPACE, "--wait", "--timeout", "90s"]).await?;
+    ensure!(replicas(cluster).await? == "2/2", "the rollback did not take");
+
+    // What somebody else changed by hand, Helm 4 takes back only when told to.
+    let scale = ["scale", "deployment/certferry", "-n", NAMESPACE, "--replicas=4"];
+    cluster.kubectl(&scale, None).await?;
+    let upgraded = helm.run(&with("upgrade", &["--set", "replicas=3"])).await;
+    if helm.major == 4 {
+        let refused = upgraded.err().context("Helm 4 overwrote a change by hand")?.to_string();
+        ensure!(refused.contains("conflict"), "{refused}");
+        helm.run(&with("upgrade", &["--set", "replicas=3", "--force-conflicts"])).await?;
+    } else {
+        upgraded?;
+    }
+    ensure!(replicas(cluster).await? == "3/3", "the change by hand stayed");
+
+    helm.run(&["uninstall", "certferry", "-n", NAMESPACE, "--wait", "--timeout", "90s"]).await?;
+    for (object, uid_before) in kept.iter().zip(&before) {
+        ensure!(uid(cluster, object).await?.as_ref() == Some(uid_before), "{object} did not survive");
+    }
+    for gone in ["clusterrole/certferry", "clusterrole/certferry-edit", "clusterrolebinding/certferry"] {
+        ensure!(uid(cluster, gone).await?.is_none(), "{gone} is left");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn definitions_and_resources_survive_what_a_release_goes_through() -> Result<()> {
+    let plane = ControlPlane::start(Options::default()).await?;
+    let cluster = Cluster::of(&plane)?;
+    let kubelet = tokio::spawn(stand_in_for_kubelet(plane.admin()));
+    let [three, four] = both(Some(&plane.admin_kubeconfig())).await?;
+    live(&three, &cluster).await.context("with Helm 3")?;
+    live(&four, &cluster).await.context("with Helm 4")?;
+
+    // Asked for, everything goes.
+    let chart = chart();
+    let chart = chart.to_str().context("no UTF-8")?;
+    four.run(&["install", "certferry", chart, "-n", NAMESPACE, "--set", "crds.keep=false"]).await?;
+    four.run(&["uninstall", "certferry", "-n", NAMESPACE, "--wait", "--timeout", "90s"]).await?;
+    ensure!(uid(&cluster, "crd/iothubcertificates.certferry.dev").await?.is_none(), "a definition is left");
+    ensure!(!kubelet.is_finished(), "the kubelet's stand-in ended: {:?}", kubelet.await?);
+    kubelet.abort();
+    plane.stop().await
+}

@@ -1,0 +1,9 @@
+//! The Helm chart: rendered with both Helms, checked against its schema, and put on a real API server.
+
+mod alerts;
+mod helm;
+mod install;
+mod policies;
+mod render;
+mod server;
+mod values;

@@ -1,0 +1,289 @@
+//! What is rendered from which values.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::helm::{self, both, chart, find, matrix, objects};
+
+#[tokio::test]
+async fn lint_has_nothing_to_say() -> Result<()> {
+    let chart = chart();
+    for helm in both(None).await? {
+        for values in matrix()? {
+            let values = values.to_str().context("no UTF-8")?;
+            let args = ["lint", "--strict", "--quiet", chart.to_str().context("no UTF-8")?, "-f", values];
+            let told = helm.run(&[&args[..], &["--kube-version", "1.36.3"]].concat()).await?;
+            ensure!(!told.contains("WARNING") && !told.contains("ERROR"), "{values}: {told}");
+        }
+    }
+    Ok(())
+}
+
+/// Hooks, random values and look-ups make each rendering another, or need a cluster: GitOps would never come to rest.
+#[tokio::test]
+async fn the_same_values_give_the_same_bytes_and_no_hook() -> Result<()> {
+    for values in matrix()? {
+        let values = ["-f", values.to_str().context("no UTF-8")?];
+        let mut seen = Vec::new();
+        for helm in both(None).await? {
+            let first = helm.template(&values).await?;
+            ensure!(first == helm.template(&values).await?, "{values:?} with Helm {}", helm.major);
+            ensure!(!first.contains("helm.sh/hook"), "{values:?}: a hook");
+            seen.push(objects(&first)?);
+        }
+        ensure!(seen[0] == seen[1], "{values:?}: the two Helms do not agree");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_defaults_are_as_committed() -> Result<()> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/chart/defaults.rendered");
+    let [_, helm] = both(None).await?;
+    let rendered = helm.template(&["--set", "crds.enabled=false"]).await?;
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &rendered)?;
+    }
+    let committed = std::fs::read_to_string(&path)?;
+    ensure!(committed == rendered, "the defaults changed: look at the difference after UPDATE=1");
+    Ok(())
+}
+
+/// What one setting changes: arguments, the object's kind and name, where in it, and what is there.
+fn rows() -> Vec<(&'static str, &'static str, &'static str, &'static str, Value)> {
+    let container = "/spec/template/spec/containers/0";
+    vec![
+        ("replicas=2", "Deployment", "certferry", "/spec/replicas", json!(2)),
+        (
+            "image.tag=v9",
+            "Deployment",
+            "certferry",
+            "/spec/template/spec/containers/0/image",
+            json!("certferry:v9"),
+        ),
+        (
+            "image.registry=r.example.com:5000/a,image.tag=v9",
+            "Deployment",
+            "certferry",
+            "/spec/template/spec/containers/0/image",
+            json!("r.example.com:5000/a/certferry:v9"),
+        ),
+        (
+            "image.tag=v9,image.digest=sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+            "Deployment",
+            "certferry",
+            "/spec/template/spec/containers/0/image",
+            json!("certferry@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
+        ),
+        ("commonLabels.a=b", "ClusterRole", "certferry-view", "/metadata/labels/a", json!("b")),
+        (
+            "commonLabels.a=b",
+            "CustomResourceDefinition",
+            "cloudaccounts.certferry.dev",
+            "/metadata/labels/a",
+            json!("b"),
+        ),
+        ("commonAnnotations.a=b", "ServiceAccount", "certferry", "/metadata/annotations/a", json!("b")),
+        (
+            "crds.keep=true",
+            "CustomResourceDefinition",
+            "cloudaccounts.certferry.dev",
+            "/metadata/annotations",
+            json!({ "helm.sh/resource-policy": "keep" }),
+        ),
+        (
+            "crds.keep=false",
+            "CustomResourceDefinition",
+            "cloudaccounts.certferry.dev",
+            "/metadata/annotations",
+            Value::Null,
+        ),
+        (
+            "serviceAccount.name=other",
+            "Deployment",
+            "certferry",
+            "/spec/template/spec/serviceAccountName",
+            json!("other"),
+        ),
+        ("serviceAccount.name=other", "ClusterRoleBinding", "certferry", "/subjects/0/name", json!("other")),
+        (
+            "rbac.aggregate=true",
+            "ClusterRole",
+            "certferry-view",
+            "/metadata/labels/rbac.authorization.k8s.io~1aggregate-to-view",
+            json!("true"),
+        ),
+        (
+            "rbac.aggregate=true",
+            "ClusterRole",
+            "certferry-edit",
+            "/metadata/labels/rbac.authorization.k8s.io~1aggregate-to-view",
+            Value::Null,
+        ),
+        (
+            "rbac.aggregate=false",
+            "ClusterRole",
+            "certferry-view",
+            "/metadata/labels/rbac.authorization.k8s.io~1aggregate-to-view",
+            Value::Null,
+        ),
+        (
+            "workloadIdentity.enabled=true",
+            "Deployment",
+            "certferry",
+            "/spec/template/metadata/labels/azure.workload.identity~1use",
+            json!("true"),
+        ),
+        (
+            "topologySpreadConstraints=null",
+            "Deployment",
+            "certferry",
+            "/spec/template/spec/topologySpreadConstraints",
+            Value::Null,
+        ),
+        (
+            "priorityClassName=p",
+            "Deployment",
+            "certferry",
+            "/spec/template/spec/priorityClassName",
+            json!("p"),
+        ),
+        (
+            "metrics.serviceMonitor.enabled=true",
+            "Service",
+            "certferry-metrics",
+            "/spec/ports/0/port",
+            json!(8080),
+        ),
+        (
+            "metrics.serviceMonitor.enabled=true",
+            "ServiceMonitor",
+            "certferry",
+            "/spec/endpoints/0/honorLabels",
+            json!(true),
+        ),
+        (
+            "metrics.podMonitor.enabled=true",
+            "PodMonitor",
+            "certferry",
+            "/spec/podMetricsEndpoints/0/honorLabels",
+            json!(true),
+        ),
+        (
+            "metrics.prometheusRule.enabled=true,metrics.prometheusRule.runbooks=https://x/alerts",
+            "PrometheusRule",
+            "certferry",
+            "/spec/groups/0/rules/0/annotations/runbook_url",
+            json!("https://x/alerts#certferryrenewaloverdue"),
+        ),
+        (
+            "otlp.endpoint=http://c:4317",
+            "Deployment",
+            "certferry",
+            &*format!("{container}/env/2").leak(),
+            json!({ "name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://c:4317" }),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn a_setting_does_what_it_says() -> Result<()> {
+    let [_, helm] = both(None).await?;
+    for (set, kind, name, pointer, expected) in rows() {
+        let objects = objects(&helm.template(&["--set", set]).await?)?;
+        let object = find(&objects, kind, name).with_context(|| format!("{set}: no {kind} {name}"))?;
+        let found = object.pointer(pointer).unwrap_or(&Value::Null);
+        ensure!(*found == expected, "{set}: {kind} {name} has {found} at {pointer}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn names_follow_the_release_and_are_never_too_long() -> Result<()> {
+    let [_, helm] = both(None).await?;
+    let longest = "r".repeat(53);
+    for (release, set, name) in [
+        ("certferry", "replicas=2", "certferry"),
+        ("my-certferry", "replicas=2", "my-certferry"),
+        ("east", "replicas=2", "east-certferry"),
+        ("east", "nameOverride=ferry", "east-ferry"),
+        ("east", "fullnameOverride=ferry", "ferry"),
+        (longest.as_str(), "replicas=2", &longest[..50]),
+    ] {
+        let objects = objects(&helm.template_as(release, &["--set", set]).await?)?;
+        let deployment = find(&objects, "Deployment", name).with_context(|| format!("{release} {set}"))?;
+        let args = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+        let told = args.as_array().is_some_and(|it| it.contains(&json!(format!("--installation={name}"))));
+        ensure!(told, "{release}: the operator does not know its name: {args}");
+        for object in &objects {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            ensure!(name.len() <= 63, "{} {name}", object["kind"]);
+        }
+    }
+    Ok(())
+}
+
+/// Which Secrets the operator may read by what is bound to it.
+#[tokio::test]
+async fn secrets_are_read_cluster_wide_only_when_asked_for() -> Result<()> {
+    let [_, helm] = both(None).await?;
+    let bound = async |args: &[&str], role: &str| -> Result<(usize, Vec<String>)> {
+        let objects = objects(&helm.template(args).await?)?;
+        let bindings = objects.iter().filter(|it| it["roleRef"]["name"] == role);
+        let (cluster, single): (Vec<_>, Vec<_>) = bindings.partition(|it| it["kind"] == "ClusterRoleBinding");
+        let places = single.iter().filter_map(|it| it["metadata"]["namespace"].as_str());
+        Ok((cluster.len(), places.map(str::to_owned).collect()))
+    };
+    for (set, role, cluster, places) in [
+        ("replicas=2", "certferry-sources", 0, &[helm::NAMESPACE][..]),
+        ("sources.namespaces={a,b}", "certferry-sources", 0, &[helm::NAMESPACE, "a", "b"][..]),
+        ("sources.allNamespaces=true", "certferry-sources", 1, &[][..]),
+        ("replicas=2", "certferry-outputs", 0, &[][..]),
+        ("outputs.namespaces={a}", "certferry-outputs", 0, &["a"][..]),
+        ("replicas=2", "certferry-resources", 1, &[][..]),
+        ("watchNamespaces={a,b}", "certferry-resources", 0, &["a", "b"][..]),
+        ("rbac.create=false", "certferry-resources", 0, &[][..]),
+    ] {
+        let found = bound(&["--set", set], role).await?;
+        ensure!(
+            found == (cluster, places.iter().map(|it| (*it).to_owned()).collect()),
+            "{set} {role}: {found:?}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn monitors_are_rendered_as_the_cluster_and_the_mode_say() -> Result<()> {
+    let known = ["--api-versions", "monitoring.coreos.com/v1/PodMonitor"];
+    for helm in both(None).await? {
+        for (mode, there, rendered) in [
+            ("Always", false, Some(true)),
+            ("SkipIfMissing", false, Some(false)),
+            ("SkipIfMissing", true, Some(true)),
+            ("FailIfMissing", false, None),
+            ("FailIfMissing", true, Some(true)),
+        ] {
+            let set = format!("metrics.podMonitor.enabled=true,metrics.renderMode={mode}");
+            let mut args = vec!["--set", &set];
+            args.extend(known.iter().filter(|_| there));
+            let objects = helm.template(&args).await.and_then(|it| objects(&it));
+            let found = objects.ok().map(|it| find(&it, "PodMonitor", "certferry").is_some());
+            ensure!(found == rendered, "{mode}, {there}: {found:?}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_old_cluster_is_refused() -> Result<()> {
+    let chart = chart();
+    let chart = chart.to_str().context("no UTF-8")?;
+    for helm in both(None).await? {
+        let refused = helm.run(&["template", "certferry", chart, "--kube-version", "1.31.0"]).await;
+        ensure!(refused.is_err_and(|it| it.to_string().contains("1.32")), "Helm {}", helm.major);
+    }
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! What a real API server says of what is rendered.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use certferry_rig::control_plane;
+use certferry_rig::installation::Cluster;
+use certferry_rig::programs;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use crate::helm::{NAMESPACE, both, find, matrix, objects};
+
+/// A cluster for all tests, as its administrator, with the Prometheus operator's definitions, and the namespaces that values name.
+pub async fn shared() -> Result<&'static Cluster> {
+    static SHARED: OnceCell<Cluster> = OnceCell::const_new();
+    SHARED
+        .get_or_try_init(|| async {
+            let cluster = Cluster::of(control_plane::shared().await?)?;
+            for namespace in [NAMESPACE, "team-a", "team-b"] {
+                cluster.kubectl(&["create", "namespace", namespace], None).await?;
+            }
+            for kind in ["podmonitors", "servicemonitors", "prometheusrules"] {
+                let file = format!("monitoring.coreos.com_{kind}.yaml");
+                let path = programs::prometheus_operator_crds().await?.join(file);
+                let path = path.to_str().context("no UTF-8")?;
+                cluster.kubectl(&["apply", "--server-side", "-f", path], None).await?;
+            }
+            let established = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
+            cluster.kubectl(&established, None).await?;
+            Ok(cluster)
+        })
+        .await
+}
+
+/// A server knows more than a schema: unknown fields, CEL that does not compile, names that are too long.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_object_of_every_rendering_is_taken() -> Result<()> {
+    let cluster = shared().await?;
+    let [_, helm] = both(None).await?;
+    for values in matrix()? {
+        // Each as a release of its own: it must not be merged with the one that other tests install.
+        let release = values.file_stem().and_then(OsStr::to_str).context("no UTF-8")?;
+        let rendered = helm.template_as(release, &["-f", values.to_str().context("no UTF-8")?]).await?;
+        let args = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"];
+        let told = cluster.kubectl(&args, Some(&rendered)).await;
+        let told = told.with_context(|| values.display().to_string())?;
+        let taken = told.lines().filter(|it| it.contains("serverside-applied")).count();
+        ensure!(taken == objects(&rendered)?.len(), "{}: {told}", values.display());
+    }
+    Ok(())
+}
+
+/// The pod of a Deployment, to be made by itself.
+fn pod(deployment: &Value, name: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name },
+        "spec": deployment["spec"]["template"]["spec"],
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pods_are_admitted_where_pod_security_is_restricted() -> Result<()> {
+    let cluster = shared().await?;
+    let [_, helm] = both(None).await?;
+    let namespace = json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": { "name": "restricted", "labels": { "pod-security.kubernetes.io/enforce": "restricted" } },
+    });
+    cluster.apply("default", &namespace.to_string()).await?;
+    for account in ["certferry", "my-own", "ferry"] {
+        cluster.kubectl(&["-n", "restricted", "create", "serviceaccount", account], None).await?;
+    }
+    let admitted = async |pod: &Value| {
+        let args = ["create", "--dry-run=server", "-n", "restricted", "-f", "-"];
+        cluster.kubectl(&args, Some(&pod.to_string())).await
+    };
+    for file in ["defaults", "everything", "nothing-optional", "openshift"] {
+        let path = format!("tests/data/chart/{file}.yaml");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        let rendered = objects(&helm.template(&["-f", path.to_str().context("no UTF-8")?]).await?)?;
+        let name = if file == "openshift" { "ferry" } else { "certferry" };
+        let deployment = find(&rendered, "Deployment", name).context("no Deployment")?;
+        let pod = pod(deployment, "certferry");
+        admitted(&pod).await.with_context(|| file.to_owned())?;
+        for (pointer, bad) in [
+            ("/spec/containers/0/securityContext/allowPrivilegeEscalation", json!(true)),
+            ("/spec/containers/0/securityContext/capabilities", json!({})),
+            ("/spec/securityContext/runAsNonRoot", json!(false)),
+            ("/spec/securityContext/seccompProfile", json!({ "type": "Unconfined" })),
+        ] {
+            let mut worse = pod.clone();
+            *worse.pointer_mut(pointer).with_context(|| pointer.to_owned())? = bad;
+            let refused =
+                admitted(&worse).await.err().with_context(|| format!("{file}: {pointer} is let pass"))?;
+            ensure!(refused.to_string().contains("violates PodSecurity \"restricted"), "{refused}");
+        }
+    }
+    Ok(())
+}
