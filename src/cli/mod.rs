@@ -11,12 +11,13 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use url::Url;
 
 use crate::api::account::{CloudAccount, ClusterCloudAccount};
 use crate::api::crd;
 use crate::engine::Limits;
 use crate::providers;
-use crate::runtime::{self, Identity, LogFormat, Options};
+use crate::runtime::{self, Identity, LogFormat, Options, Telling};
 use crate::source::ServiceAccount;
 
 /// Keeps certificates in cloud services equal to what Kubernetes manifests say.
@@ -74,6 +75,13 @@ struct Run {
     /// Where `/metrics` is served, such as `[::]:8080`; nowhere unless set.
     #[arg(long)]
     metrics_address: Option<SocketAddr>,
+    /// Let metrics tell the conditions of each object, up to five series for each, and not only how many have which.
+    #[arg(long)]
+    object_conditions: bool,
+    /// Base URL of an OpenTelemetry collector that takes traces by OTLP over HTTP, such as `http://collector:4318`; no
+    /// traces unless set.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    otlp_endpoint: Option<Url>,
     /// How many remote certificates may be deleted within ten minutes; more wait for an annotation.
     #[arg(long, default_value_t = 10)]
     max_deletes: usize,
@@ -111,6 +119,8 @@ fn operate(run: Run) -> Result<()> {
         leader_elect,
         health_address,
         metrics_address,
+        object_conditions,
+        otlp_endpoint,
         max_deletes,
         log_format,
         log_filter,
@@ -118,8 +128,9 @@ fn operate(run: Run) -> Result<()> {
     let service_account = ServiceAccount { namespace, name: service_account };
     let identity = Identity { service_account, token_file: federated_token_file };
     let limits = Limits { max_deletes };
-    let options = Options { identity, leader_elect, health_address, metrics_address, limits };
-    runtime::run(options, log_format, &log_filter)
+    let options =
+        Options { identity, leader_elect, health_address, metrics_address, object_conditions, limits };
+    runtime::run(options, &Telling { log_format, log_filter, collector: otlp_endpoint })
 }
 
 /// The definitions of all kinds.

@@ -13,6 +13,7 @@ pub mod controller;
 pub mod converge;
 pub mod deletion;
 pub mod dependents;
+mod drift;
 pub mod error;
 pub mod event;
 mod gate;
@@ -50,6 +51,7 @@ use brake::Brake;
 use claims::Claims;
 use clock::Clock;
 use dependents::Dependents;
+use drift::Settled;
 use error::CloudError;
 use event::Events;
 use memory::Memory;
@@ -69,6 +71,8 @@ pub struct Engine {
     pub accounts: Accounts,
     /// What is remembered of resources between passes.
     pub memory: Memory,
+    /// What each resource was last settled on.
+    pub settled: Settled,
     /// Watches on what they refer to.
     pub watches: SourceWatches,
     /// Events about them.
@@ -107,7 +111,7 @@ impl Engine {
             clock,
             instance,
             Limits::default(),
-            Metrics::new(),
+            Metrics::default(),
         )
     }
 
@@ -137,6 +141,7 @@ impl Engine {
             claims: Claims::default(),
             accounts: Accounts::default(),
             memory: Memory::default(),
+            settled: Settled::default(),
             brake: Brake::new(limits.max_deletes),
             metrics,
             term,
