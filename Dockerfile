@@ -3,6 +3,8 @@ FROM rust:1-alpine AS build
 RUN apk add --no-cache build-base cmake perl
 WORKDIR /src
 COPY . .
+# Of what commit the image is, for `certferry_build_info`.
+ARG CERTFERRY_COMMIT
 RUN cargo build --release --locked --package certferry --bin certferry
 
 FROM scratch

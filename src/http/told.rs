@@ -74,6 +74,11 @@ fn id(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use reqwest::header::{HeaderName, HeaderValue};
+
     use super::*;
 
     #[test]
@@ -87,6 +92,56 @@ mod tests {
             (&"a".repeat(LONGEST + 1), false),
         ] {
             assert_eq!(id(text).is_some(), told, "{text}");
+        }
+    }
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is logged of a call that was answered like that.
+    fn logged(headers: &[(&'static str, &'static str)]) -> String {
+        let lines = Lines::default();
+        let to = lines.clone();
+        let subscriber = tracing_subscriber::fmt().json().with_writer(move || to.clone()).finish();
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let answer = Answer::new(403, headers.collect(), b"canary".to_vec().into());
+        tracing::subscriber::with_default(subscriber, || {
+            let label = Label { provider: "cloud", operation: "write" };
+            let span = begin(
+                label,
+                &HeaderMap::from_iter([(HeaderName::from_static(OURS.1), HeaderValue::from_static("ours"))]),
+            );
+            end(&span, true, &Ok(answer), Duration::from_millis(7));
+        });
+        String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn the_ids_of_both_clouds_are_told_and_no_body() {
+        let azure = [
+            ("x-ms-request-id", "one"),
+            ("x-ms-correlation-request-id", "two"),
+            ("x-ms-routing-request-id", "three"),
+        ];
+        for (headers, told) in [
+            (&azure[..], [r#""request_id":"one""#, r#""correlation_id":"two""#]),
+            (&[("x-request-id", "four")], [r#""request_id":"four""#, r#""duration_ms":7"#]),
+            (&[], [r#""client_request_id":"ours""#, r#""status":403"#]),
+        ] {
+            let line = logged(headers);
+            assert!(told.iter().all(|it| line.contains(it)) && !line.contains("canary"), "{line}");
         }
     }
 }

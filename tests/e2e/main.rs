@@ -27,6 +27,7 @@ mod proof;
 mod rest;
 mod secrets;
 mod service;
+mod telemetry;
 mod vault;
 mod watches;
 mod world;
