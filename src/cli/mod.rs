@@ -31,7 +31,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs the operator.
-    Run(Run),
+    Run(Box<Run>),
     /// Prints the CustomResourceDefinitions, or writes a file for each.
     Crds {
         /// Folder to write `<plural>.yaml` files to.
@@ -96,7 +96,7 @@ struct Run {
 /// Does what the arguments say.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Run(run) => operate(run).map(|()| true),
+        Command::Run(run) => operate(*run).map(|()| true),
         Command::Crds { dir } => crds(dir.as_deref()).map(|()| true),
         Command::Reasons => print_reasons().map(|()| true),
         Command::Validate { file } => validate::validate(&file),
