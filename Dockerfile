@@ -17,6 +17,8 @@ ARG TARGETPLATFORM
 RUN xx-apk add --no-cache gcc musl-dev
 WORKDIR /src
 COPY . .
+# Of what commit the image is, for `certferry_build_info`.
+ARG CERTFERRY_COMMIT
 RUN xx-cargo auditable build --release --locked --package certferry --bin certferry --target-dir /target \
     && mv "/target/$(xx-cargo --print-target-triple)/release/certferry" /certferry \
     && xx-verify --static /certferry

@@ -31,7 +31,7 @@ struct Cli {
 enum Command {
     /// Runs the operator.
     #[cfg(target_os = "linux")]
-    Run(run::Run),
+    Run(Box<run::Run>),
     /// Prints the CustomResourceDefinitions, or writes a file for each.
     Crds {
         /// Folder to write `<plural>.yaml` files to.
@@ -68,7 +68,7 @@ struct Check {
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         #[cfg(target_os = "linux")]
-        Command::Run(run) => run::operate(run).map(|()| true),
+        Command::Run(run) => run::operate(*run).map(|()| true),
         Command::Crds { dir } => crds(dir.as_deref()).map(|()| true),
         Command::Reasons => print(reasons::page()).map(|()| true),
         Command::Reference => print(reference::page(&definitions())).map(|()| true),

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use url::Url;
 
 use crate::engine::Limits;
 use crate::engine::served::Served;
-use crate::runtime::{self, Identity, LogFormat, Options};
+use crate::runtime::{self, Identity, LogFormat, Options, Telling};
 use crate::source::{Operator, ServiceAccount};
 
 /// How the operator runs.
@@ -44,6 +45,13 @@ pub(super) struct Run {
     /// Where `/metrics` is served, such as `[::]:8080`; nowhere unless set.
     #[arg(long)]
     metrics_address: Option<SocketAddr>,
+    /// Let metrics tell the conditions of each object, up to five series for each, and not only how many have which.
+    #[arg(long)]
+    object_conditions: bool,
+    /// Base URL of an OpenTelemetry collector that takes traces by OTLP over HTTP, such as `http://collector:4318`; no
+    /// traces unless set.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    otlp_endpoint: Option<Url>,
     /// How many remote certificates may be deleted within ten minutes; more wait for an annotation.
     #[arg(long, default_value_t = 10)]
     max_deletes: usize,
@@ -66,6 +74,8 @@ pub(super) fn operate(run: Run) -> Result<()> {
         leader_elect,
         health_address,
         metrics_address,
+        object_conditions,
+        otlp_endpoint,
         max_deletes,
         log_format,
         log_filter,
@@ -74,8 +84,9 @@ pub(super) fn operate(run: Run) -> Result<()> {
         Operator { service_account: ServiceAccount { namespace, name: service_account }, installation };
     let identity = Identity { operator, token_file: federated_token_file };
     let limits = Limits { max_deletes, served: Served::namespaces(watch_namespaces) };
-    let options = Options { identity, leader_elect, health_address, metrics_address, limits };
-    runtime::run(options, log_format, &log_filter)
+    let options =
+        Options { identity, leader_elect, health_address, metrics_address, object_conditions, limits };
+    runtime::run(options, &Telling { log_format, log_filter, collector: otlp_endpoint })
 }
 
 /// A name that a namespace can have. An empty one is a mistake, which must not come to mean all.

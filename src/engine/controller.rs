@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use kube::core::PartialObjectMeta;
 use kube::{Resource, ResourceExt};
-use kube_runtime::controller::{Action, Config, Controller};
+use kube_runtime::controller::{Action, Config, Controller, Error};
 use kube_runtime::reflector::{self, ObjectRef};
 use kube_runtime::watcher::Event;
 use kube_runtime::{Predicate, WatchStreamExt, predicates};
@@ -49,7 +49,9 @@ pub async fn run<K, Fut>(
     let kind = kind_of::<K>();
     let (sender, triggers) = unbounded_channel();
     engine.dependents.notify(kind, sender);
-    let triggers = UnboundedReceiverStream::new(triggers).map(|key: RootKey| {
+    let woken = engine.metrics.clone();
+    let triggers = UnboundedReceiverStream::new(triggers).map(move |key: RootKey| {
+        woken.due(key.named(), Duration::ZERO);
         let reference = ObjectRef::new(&key.name);
         if key.namespace.is_empty() { reference } else { reference.within(&key.namespace) }
     });
@@ -61,14 +63,17 @@ pub async fn run<K, Fut>(
         .served
         .watch::<K>(&engine.client)
         .inspect_ok(move |event| {
-            observer.metrics.watched(kind, observer.clock.now().as_second() as f64);
+            observer.metrics.watched(kind);
             tell_dependents(&observer, kind, refers_as, event);
         })
         .reflect(writer)
         .applied_objects()
         // Writes of our own to the status are no news to us. A deletion raises the generation.
         .predicate_filter(predicates::generation.combine(predicates::annotations), Default::default());
+    let queue = engine.metrics.clone();
+    let changed = changed.inspect_ok(move |it| queue.due(root_key(kind, it).named(), Duration::ZERO));
 
+    let gone = engine.clone();
     let pass = Arc::new(pass);
     let passing = engine.clone();
     Controller::for_stream(changed, reader)
@@ -78,16 +83,23 @@ pub async fn run<K, Fut>(
         .run(
             move |object, pass: Arc<_>| {
                 let key = root_key(kind, &*object);
-                let span = tracing::info_span!("reconcile", kind, namespace = key.namespace, name = key.name);
+                let reconcile_id = format!("{:016x}", fastrand::u64(..));
+                let (namespace, name) = (&key.namespace, &key.name);
+                let span = tracing::info_span!("reconcile", kind, namespace, name, reconcile_id);
                 one_pass(passing.clone(), pass, key).instrument(span)
             },
             |_, never: &Infallible, _| match *never {},
             pass,
         )
-        .for_each(|result| async move {
+        .for_each(|result| {
             if let Err(error) = result {
                 tracing::debug!(%error, kind, "not reconciled"); // the object went away while it was queued
+                if let Error::ObjectNotFound(of) = error {
+                    let namespace = of.namespace.unwrap_or_default();
+                    gone.metrics.forget(&RootKey { kind, namespace, name: of.name }.named());
+                }
             }
+            std::future::ready(())
         })
         .await;
 }
@@ -109,7 +121,7 @@ async fn one_pass<Fut>(
 where
     Fut: Future<Output = Option<Duration>>,
 {
-    let (begun, _working) = (Instant::now(), engine.metrics.working(key.kind));
+    let (begun, _working) = (Instant::now(), engine.metrics.working(&key.named()));
     let passed = tokio::time::timeout(DEADLINE, AssertUnwindSafe(pass(key.clone())).catch_unwind()).await;
     let again = || Some(backoff::after_failures(engine.memory.failed(&key), fastrand::f64()));
     let (due, how) = match passed {
@@ -124,7 +136,12 @@ where
             (again(), Passed::Error)
         }
     };
-    engine.metrics.passed(key.kind, how, begun.elapsed());
+    let took = begun.elapsed();
+    engine.metrics.passed(key.kind, how, took);
+    if let Some(due) = due {
+        engine.metrics.due(key.named(), due);
+    }
+    tracing::debug!(result = how.name(), duration_ms = took.as_millis() as u64, "the pass ended");
     Ok(due.map_or_else(Action::await_change, Action::requeue))
 }
 

@@ -2,8 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
 
 use crate::metrics::Named;
 use crate::source::{ObjectKey, ReferenceKind};
@@ -35,8 +37,19 @@ struct Index {
     /// For each resource: what it refers to, and the version that its last pass read.
     references: HashMap<RootKey, HashMap<ObjectKey, Option<String>>>,
     dependents: HashMap<ObjectKey, HashSet<RootKey>>,
+    /// For each resource: since when its source is known to have changed.
+    noticed: HashMap<RootKey, Noticed>,
     /// Where the controller of each kind takes resources to reconcile.
     queues: HashMap<&'static str, UnboundedSender<RootKey>>,
+}
+
+/// Changes of a source on their way to the cloud.
+#[derive(Default)]
+struct Noticed {
+    /// The first since the source was last read.
+    unread: Option<Instant>,
+    /// The first that was read and is not yet confirmed.
+    read: Option<Instant>,
 }
 
 impl Dependents {
@@ -82,6 +95,30 @@ impl Dependents {
         self.lock().references.get(root)?.keys().find(|it| is_account(it)).cloned()
     }
 
+    /// A pass reads what the resource refers to from here on: with it, every change that was noticed before.
+    pub fn reads(&self, root: &RootKey) {
+        if let Some(Noticed { unread, read }) = self.lock().noticed.get_mut(root) {
+            *read = read.or(unread.take());
+        }
+    }
+
+    /// The cloud has what was read; gives the time since the first change of it was noticed, if there was one.
+    pub fn confirmed(&self, root: &RootKey) -> Option<Duration> {
+        self.lock().noticed.get_mut(root)?.read.take().map(|at| at.elapsed())
+    }
+
+    /// The versions of what the pass read besides its account, in a fixed order.
+    pub fn sources(&self, root: &RootKey) -> Vec<(ObjectKey, String)> {
+        let index = self.lock();
+        let read = index.references.get(root).into_iter().flatten();
+        let mut sources: Vec<_> = read
+            .filter(|(key, _)| key.kind.is_source())
+            .filter_map(|(key, version)| Some((key.clone(), version.clone()?)))
+            .collect();
+        sources.sort();
+        sources
+    }
+
     /// A resource that refers to the object: the first, if several do.
     pub fn user(&self, key: &ObjectKey) -> Option<RootKey> {
         self.lock().dependents.get(key)?.iter().min().cloned()
@@ -96,6 +133,7 @@ impl Dependents {
     /// Forgets a resource that is gone.
     pub fn forget(&self, root: &RootKey) {
         let index = &mut *self.lock();
+        index.noticed.remove(root);
         for key in index.references.remove(root).unwrap_or_default().into_keys() {
             index.unlink(&key, root);
         }
@@ -103,11 +141,14 @@ impl Dependents {
 
     /// Sends every resource that refers to the object and has not read this version of it to its controller.
     pub fn changed(&self, key: &ObjectKey, version: Option<&str>) {
-        let index = self.lock();
+        let index = &mut *self.lock();
         for root in index.dependents.get(key).into_iter().flatten() {
             let read = index.references.get(root).and_then(|it| it.get(key)).and_then(Option::as_deref);
             if version.is_some() && read == version {
                 continue;
+            }
+            if version.is_some() && read.is_some() && key.kind.holds_data() {
+                index.noticed.entry(root.clone()).or_default().unread.get_or_insert_with(Instant::now);
             }
             index.wake(root.clone());
         }
@@ -209,6 +250,28 @@ mod tests {
         assert!(drain(&mut queue).is_empty());
         dependents.changed(&secret("t"), Some("1"));
         assert_eq!(drain(&mut queue), ["a"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_changed_source_is_on_its_way_from_its_notice_until_what_was_read_of_it_is_confirmed() {
+        let dependents = Dependents::default();
+        let (a, pass) = (root("a"), Duration::from_secs(1));
+        dependents.refers(&a, [secret("s")]);
+        dependents.changed(&secret("s"), Some("1"));
+        dependents.reads(&a);
+        assert_eq!(dependents.confirmed(&a), None, "what is read for the first time is no change");
+        dependents.has_read(&a, &[(secret("s"), "1".into())]);
+
+        dependents.changed(&secret("s"), Some("2"));
+        tokio::time::advance(pass).await;
+        dependents.changed(&secret("s"), Some("3"));
+        dependents.reads(&a);
+        dependents.changed(&secret("s"), Some("4"));
+        tokio::time::advance(pass).await;
+        assert_eq!(dependents.confirmed(&a), Some(2 * pass), "since the first of the two");
+        assert_eq!(dependents.confirmed(&a), None, "the third was not read");
+        dependents.reads(&a);
+        assert_eq!(dependents.confirmed(&a), Some(pass));
     }
 
     #[test]

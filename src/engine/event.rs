@@ -38,6 +38,7 @@ impl Events {
         new: &[Condition],
     ) {
         let Some(event) = news(old, new) else { return };
+        tracing::info!(reason = event.reason, "{}", event.note.as_deref().unwrap_or_default());
         if root.meta().deletion_timestamp.is_some() && event.type_ == EventType::Normal {
             return;
         }

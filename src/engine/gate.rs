@@ -22,10 +22,13 @@ pub(super) struct Recording<'a, R> {
     pub(super) engine: &'a Engine,
     pub(super) api: &'a Api<R>,
     pub(super) key: &'a RootKey,
+    /// Whether a step was due because the service differs from the wish, and not to renew what is there.
+    pub(super) differs: bool,
 }
 
 impl<P: Provider> Gate<P> for Recording<'_, P::Root> {
     async fn open(&mut self, root: &mut P::Root, step: &P::Step) -> Result<(), Closed> {
+        self.differs |= !step.serves();
         if !self.engine.term.lasts() {
             return Err(Closed::Outdated);
         }

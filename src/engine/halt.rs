@@ -110,6 +110,19 @@ pub(super) fn undelivered<P: Provider>(
     })
 }
 
+/// What keeps a deletion from going on until somebody sees to it.
+pub(super) fn blocks(outcome: &Outcome) -> Option<Reason> {
+    match outcome {
+        Outcome::Suspended { .. } => Some(Reason::Suspended),
+        Outcome::Failed(Setback { reason, .. }) if reason.class() != Class::Transient => Some(*reason),
+        Outcome::Failed(_)
+        | Outcome::Settled(_)
+        | Outcome::SignedIn
+        | Outcome::StoodBack { .. }
+        | Outcome::Working { .. } => None,
+    }
+}
+
 /// What keeps a deletion from going on needs somebody, and says how to end it without the service.
 pub(super) fn blocked(outcome: Outcome) -> Outcome {
     match outcome {

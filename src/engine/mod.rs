@@ -14,6 +14,7 @@ pub mod controller;
 pub mod converge;
 pub mod deletion;
 pub mod dependents;
+mod drift;
 pub mod error;
 pub mod event;
 pub mod explained;
@@ -57,6 +58,7 @@ use brake::Brake;
 use claims::Claims;
 use clock::Clock;
 use dependents::Dependents;
+use drift::Settled;
 use error::CloudError;
 use event::Events;
 use memory::Memory;
@@ -82,6 +84,8 @@ pub struct Engine {
     pub memory: Memory,
     /// The passes at work, by account.
     pub turns: Turns,
+    /// What each resource was last settled on.
+    pub settled: Settled,
     /// Watches on what they refer to.
     pub watches: SourceWatches,
     /// Events about them.
@@ -122,7 +126,7 @@ impl Engine {
             clock,
             instance,
             Limits::default(),
-            Metrics::new(),
+            Metrics::default(),
         )
     }
 
@@ -153,6 +157,7 @@ impl Engine {
             accounts: Accounts::default(),
             memory: Memory::default(),
             turns: Turns::default(),
+            settled: Settled::default(),
             brake: Brake::new(limits.max_deletes),
             served: limits.served,
             metrics,

@@ -201,6 +201,7 @@ impl<P: Provider> Pass<'_, P> {
     }
 
     async fn fetch(&self, references: &[Reference]) -> Result<Fetched, Halt> {
+        self.context.engine.dependents.reads(self.key);
         let found = self.context.engine.cluster.fetch(&self.key.namespace, references).await?;
         self.has_read(&found.versions);
         Ok(found)
@@ -261,7 +262,8 @@ impl<P: Provider> Pass<'_, P> {
         root: &mut P::Root,
         goal: &Goal<P::Desired>,
     ) -> End<P::Observed> {
-        let mut gate = Recording { engine: &self.context.engine, api: &self.api, key: self.key };
+        let engine = &self.context.engine;
+        let mut gate = Recording { engine, api: &self.api, key: self.key, differs: false };
         let work = async {
             if let Some(end) = self.at_rest(provider, account, root, goal).await {
                 return end;
@@ -270,10 +272,13 @@ impl<P: Provider> Pass<'_, P> {
             self.has_looked();
             end
         };
-        tokio::time::timeout(DEADLINE, work).await.unwrap_or_else(|_| {
+        let end = tokio::time::timeout(DEADLINE, work).await.unwrap_or_else(|_| {
             let message = "the calls of a pass took too long together; it begins anew with a read";
             End::Failed(Setback::new(Reason::TimedOut, message))
-        })
+        });
+        let differed = gate.differs;
+        self.note(root, goal, differed, &end);
+        end
     }
 
     /// Removes the certificate from the service, then lets the resource go.
@@ -290,7 +295,7 @@ impl<P: Provider> Pass<'_, P> {
                 let message = "management is suspended: set `spec.managementPolicy` to 'Enforce' to delete the \
                                remote certificate, or `spec.deletionPolicy` to 'Retain' to leave it";
                 let outcome = Outcome::Failed(Setback::new(Reason::DeletionBlocked, message));
-                return self.report(root, &outcome).await.map(Some);
+                return self.report_blocked(root, outcome, Some(Reason::Suspended)).await;
             }
         }
         self.watch(root, &[]);
@@ -321,7 +326,22 @@ impl<P: Provider> Pass<'_, P> {
             },
             Err(why) => halt::halted(why)?,
         };
-        self.report(root, &halt::blocked(outcome)).await.map(Some)
+        let blocks = halt::blocks(&outcome);
+        self.report_blocked(root, halt::blocked(outcome), blocks).await
+    }
+
+    /// Reports a removal that has not come to its end, and what is in its way.
+    async fn report_blocked(
+        &self,
+        root: &mut P::Root,
+        outcome: Outcome,
+        blocks: Option<Reason>,
+    ) -> Result<Option<Duration>, Halt> {
+        let due = self.report(root, &outcome).await?;
+        if let Some(reason) = blocks {
+            self.context.engine.metrics.deletion_blocked(self.key.named(), reason);
+        }
+        Ok(Some(due))
     }
 
     fn until_no_late_write(&self, root: &P::Root) -> Option<Duration> {

@@ -24,6 +24,7 @@ impl Engine {
     pub(super) fn forget(&self, key: &RootKey) {
         self.dependents.forget(key);
         self.memory.forget(key);
+        self.settled.forget(key);
         self.metrics.forget(&key.named());
         self.dependents.wake(self.claims.let_go(key));
     }

@@ -43,6 +43,7 @@ async fn told(
     let around = Circumstances { ..engine.around_any(key, generation, Duration::from_secs(3600), &outcome) };
     let old = serde_json::from_value(object.data["status"].clone()).unwrap_or_default();
     let status::Report { status, requeue } = status::report(&old, &outcome, &around);
+    engine.metrics.told(key.named(), &status.conditions, Some(&status));
     if is_told(&old, generation) || !engine.term.lasts() {
         return Ok(requeue);
     }

@@ -9,6 +9,7 @@ mod endpoint;
 mod error;
 mod resolver;
 mod retry_after;
+mod told;
 
 use std::fmt;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use reqwest::{Certificate, Client, Request, redirect, retry, tls};
 use tokio::time::Instant;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt, service_fn};
+use tracing::Instrument;
 
 pub use answer::{Answer, Unreadable};
 pub use call::{Body, Call, Label, Limit, Method, Plan};
@@ -113,7 +115,7 @@ impl Http {
         Ok(Self {
             wire: BoxCloneSyncService::new(service_fn(carry)),
             reach: trust.reach,
-            metrics: Metrics::new(),
+            metrics: Metrics::default(),
         })
     }
 
@@ -123,7 +125,7 @@ impl Http {
         S: Service<Plan, Response = Answer, Error = HttpError> + Clone + Send + Sync + 'static,
         S::Future: Send + 'static,
     {
-        Self { wire: BoxCloneSyncService::new(wire), reach: Reach::Loopback, metrics: Metrics::new() }
+        Self { wire: BoxCloneSyncService::new(wire), reach: Reach::Loopback, metrics: Metrics::default() }
     }
 
     /// The same client, whose calls are counted there.
@@ -144,13 +146,15 @@ impl Http {
         }
         let (label, write) = (call.label(), call.is_write());
         let plan = call.plan()?;
-        let begun = Instant::now();
+        let (begun, span) = (Instant::now(), told::begin(label, &plan.headers));
         // Longer than the limit for connecting, so when it ends, the request may have been sent.
-        let answer = tokio::time::timeout(TOTAL, self.wire.clone().oneshot(plan)).await;
+        let answer =
+            tokio::time::timeout(TOTAL, self.wire.clone().oneshot(plan)).instrument(span.clone()).await;
         let answer = answer.unwrap_or(Err(HttpError::TimedOut));
-        let status = answer.as_ref().ok().map(|it| it.status);
+        let (status, took) = (answer.as_ref().ok().map(|it| it.status), begun.elapsed());
         let Label { provider, operation } = label;
-        self.metrics.called(provider, operation, write, status, begun.elapsed());
+        self.metrics.called(provider, operation, write, status, took);
+        told::end(&span, write, &answer, took);
         answer
     }
 }

@@ -1,4 +1,4 @@
-//! The connection to the API server: with limits, so that a dead one is noticed, and a pulse for the probes.
+//! The connection to the API server: with limits, so that a dead one is noticed, and a pulse for probes and metrics.
 
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
@@ -11,7 +11,11 @@ use kube::{Client, Config};
 use tower::{Service, layer::layer_fn};
 
 use super::health::Pulse;
+use crate::api::GROUP;
+use crate::api::account::{CloudAccount, ClusterCloudAccount};
+use crate::engine::controller::kind_of;
 use crate::metrics::Metrics;
+use crate::providers;
 use crate::source::watch::WATCH_SECONDS;
 
 /// A client with limits: a call or a watch on a dead connection is noticed within a minute. Watches are opened anew
@@ -50,6 +54,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let watch = request.uri().query().is_some_and(|it| it.contains("watch=true"));
+        let watched = watch.then(|| kind_at(request.uri().path())).flatten();
         let method = request.method().clone();
         let (pulse, metrics) = (self.pulse.clone(), self.metrics.clone());
         let answer = self.inner.call(request);
@@ -57,7 +62,38 @@ where
             let answer = answer.await?;
             metrics.api_server(method.as_str(), answer.status().as_u16());
             pulse.beat(watch && answer.status().is_success());
+            if let Some(kind) = watched.filter(|_| answer.status().is_success()) {
+                metrics.watched(kind);
+            }
             Ok(answer)
         })
+    }
+}
+
+/// The kind of ours whose objects are at a path, such as
+/// `/apis/certferry.dev/v1alpha1/namespaces/devices/iothubcertificates`.
+fn kind_at(path: &str) -> Option<&'static str> {
+    let of_ours = path.strip_prefix("/apis/")?.strip_prefix(GROUP)?.strip_prefix('/')?;
+    let singular = of_ours.rsplit('/').next()?.strip_suffix('s')?;
+    let accounts = [kind_of::<CloudAccount>(), kind_of::<ClusterCloudAccount>()];
+    let mut kinds = providers::all().into_iter().map(|it| it.kind()).chain(accounts);
+    kinds.find(|it| it.eq_ignore_ascii_case(singular))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watch_is_told_by_its_path() {
+        for (path, kind) in [
+            ("/apis/certferry.dev/v1alpha1/iothubcertificates", Some("IotHubCertificate")),
+            ("/apis/certferry.dev/v1alpha1/namespaces/devices/cloudaccounts", Some("CloudAccount")),
+            ("/apis/certferry.dev/v1alpha1/clustercloudaccounts", Some("ClusterCloudAccount")),
+            ("/apis/certferry.dev/v1alpha1/others", None),
+            ("/api/v1/namespaces/devices/secrets", None),
+        ] {
+            assert_eq!(kind_at(path), kind, "{path}");
+        }
     }
 }

@@ -5,7 +5,9 @@ mod api_server;
 mod endpoint;
 mod health;
 mod leader;
+mod log;
 mod process;
+mod traces;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,7 +18,12 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use futures::future::{BoxFuture, join_all};
 use kube::Client;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use url::Url;
 
 use crate::api::account::{CloudAccount, ClusterCloudAccount};
 use crate::engine::account::{self, AccountResource};
@@ -32,6 +39,7 @@ use endpoint::Response;
 use health::Pulse;
 use http::StatusCode;
 use leader::Candidate;
+use traces::Traces;
 
 /// How long running passes may take to finish after SIGTERM; the Lease is given up after that.
 const GRACE: Duration = Duration::from_secs(17);
@@ -67,28 +75,56 @@ pub struct Options {
     pub health_address: Option<SocketAddr>,
     /// Where metrics are served; nowhere unless set.
     pub metrics_address: Option<SocketAddr>,
+    /// Whether metrics tell the conditions of each object.
+    pub object_conditions: bool,
     /// What every leader's engine is told.
     pub limits: Limits,
 }
 
+/// What is told of what it does, and where.
+pub struct Telling {
+    /// Form of the log lines.
+    pub log_format: LogFormat,
+    /// What is logged, as `tracing` filters.
+    pub log_filter: String,
+    /// Base URL of a collector of traces; none are made unless set.
+    pub collector: Option<Url>,
+}
+
 /// Runs the operator until SIGTERM or SIGINT.
-pub fn run(options: Options, log_format: LogFormat, log_filter: &str) -> Result<()> {
-    process::log(log_format, log_filter)?;
-    process::tell_panics();
-    process::harden()?;
+pub fn run(options: Options, telling: &Telling) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("the asynchronous runtime cannot be started")?;
+    let traces = tell(telling, runtime.handle())?;
+    process::tell_panics();
+    process::harden()?;
     let ended = runtime.block_on(serve(options));
+    if traces.is_some_and(|it| !it.end()) {
+        tracing::info!("the last spans were not exported");
+    }
     runtime.shutdown_timeout(Duration::from_secs(1)); // whatever hangs
     ended
+}
+
+/// From here on, logs are written and spans exported.
+fn tell(telling: &Telling, runtime: &Handle) -> Result<Option<Traces>> {
+    let Telling { log_format, log_filter, collector } = telling;
+    let filter = EnvFilter::try_new(log_filter).context("the log filter cannot be read")?;
+    let traces = collector.as_ref().map(|url| {
+        Traces::to(url, runtime.clone()).with_context(|| format!("the OTLP endpoint {url} is of no use"))
+    });
+    let traces = traces.transpose()?;
+    let exported = traces.as_ref().map(Traces::layer);
+    tracing_subscriber::registry().with(log::layer(*log_format, filter)).with(exported).init();
+    Ok(traces)
 }
 
 async fn serve(options: Options) -> Result<()> {
     let stop = CancellationToken::new();
     process::cancel_on_signal(stop.clone())?;
-    let (pulse, metrics) = (Pulse::new(), Metrics::new());
+    let (pulse, metrics) = (Pulse::new(), Metrics::new(options.object_conditions));
     if let Some(address) = options.health_address {
         let pulse = pulse.clone();
         endpoint::serve(address, "probes", stop.clone(), move |path| health::answer(&pulse, path)).await?;

@@ -1,25 +1,9 @@
-//! The process itself: its logs, its signals, and that it leaves no core file with secrets in it.
-
-use std::io::IsTerminal;
+//! The process itself: its signals, its panics, and that it leaves no core file with secrets in it.
 
 use anyhow::{Context, Result};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
-
-use super::LogFormat;
-
-/// Logs to standard error.
-pub(super) fn log(format: LogFormat, filter: &str) -> Result<()> {
-    let filter = EnvFilter::try_new(filter).context("the log filter cannot be read")?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
-        LogFormat::Json => logs.json().flatten_event(true).init(),
-        LogFormat::Text => logs.with_ansi(std::io::stderr().is_terminal()).init(),
-    }
-    Ok(())
-}
 
 /// A panic is told by its place alone: its text may hold anything.
 pub(super) fn tell_panics() {

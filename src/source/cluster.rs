@@ -7,6 +7,7 @@ use kube::{Api, Client, ResourceExt};
 
 use super::account::Account;
 use super::cert_manager::CertificateRequest;
+use super::expiry::Expiry;
 use super::{
     Data, Fetched, ObjectKey, Operator, Reference, ReferenceKind, ServiceAccount, exported, resolve,
     status_code,
@@ -57,6 +58,8 @@ pub struct FetchedAccount {
     pub versions: Vec<(ObjectKey, String)>,
     /// Whether it stays, or goes, without our finalizer being put on it now.
     pub held: bool,
+    /// When what it signs in with expires, if that is known.
+    pub expiry: Option<Expiry>,
 }
 
 impl Cluster {

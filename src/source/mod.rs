@@ -7,6 +7,7 @@ pub mod account;
 pub mod assertion;
 pub mod cert_manager;
 pub mod cluster;
+pub mod expiry;
 pub mod exported;
 pub mod material;
 pub mod resolve;
@@ -29,7 +30,7 @@ pub struct Reference {
 }
 
 /// The kinds that are referred to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReferenceKind {
     /// A Secret.
     Secret,
@@ -47,6 +48,21 @@ pub enum ReferenceKind {
     CertificateRequest,
     /// A certificate in a key vault.
     KeyVaultCertificate,
+}
+
+impl ReferenceKind {
+    /// Whether it is kept by users for what stands in it.
+    pub fn holds_data(self) -> bool {
+        matches!(self, Self::Secret | Self::ConfigMap)
+    }
+
+    /// Whether it says what a certificate is to be, and not who may put it where.
+    pub fn is_source(self) -> bool {
+        match self {
+            Self::Secret | Self::ConfigMap | Self::CertificateRequest | Self::KeyVaultCertificate => true,
+            Self::CloudAccount | Self::ClusterCloudAccount | Self::ServiceAccount | Self::Namespace => false,
+        }
+    }
 }
 
 impl Reference {
@@ -98,7 +114,7 @@ impl Reference {
 }
 
 /// One object of the cluster, by kind and place. The namespace of a cluster-wide object is empty.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectKey {
     /// Its kind.
     pub kind: ReferenceKind,

@@ -11,6 +11,7 @@ use super::account::{
 };
 use super::assertion::Assertion;
 use super::cluster::{Cluster, FetchError, FetchedAccount};
+use super::expiry::Expiry;
 use super::{Fetched, ObjectKey, Reference, ReferenceKind, ServiceAccount};
 use crate::api::FINALIZER;
 use crate::api::account::{
@@ -135,13 +136,14 @@ impl Cluster {
         tenant_id: &str,
         auth: Auth<'_>,
     ) -> Result<FetchedAccount, FetchError> {
-        let mut versions = Vec::new();
+        let (mut versions, mut expiry) = (Vec::new(), None);
         let identity = match auth {
             Auth::ClientSecret(auth) => {
                 let read = self.account_secret(&found, &auth.secret_ref.name).await?;
                 let (name, key) = (&auth.secret_ref.name, &auth.secret_ref.key);
                 let secret = text(&read, name, key)
                     .ok_or_else(|| key_missing(&found.display, name, key, "the client secret"))?;
+                expiry = Expiry::beside(name, &read, false);
                 versions = read.versions;
                 AzureIdentity::ClientSecret { client_id: auth.client_id.clone(), secret }
             }
@@ -155,7 +157,10 @@ impl Cluster {
             Auth::OperatorsOwn { client_id } => AzureIdentity::Federated {
                 client_id: client_id.to_owned(),
                 assertion: match self.token_file() {
-                    Some(file) => Assertion::File(file.to_owned()),
+                    Some(file) => {
+                        expiry = Some(Expiry::Token(file.to_owned()));
+                        Assertion::File(file.to_owned())
+                    }
                     None => self.token_of(self.operator().service_account.clone(), &environment),
                 },
             },
@@ -163,7 +168,7 @@ impl Cluster {
         };
         let cloud =
             Cloud::Azure(Box::new(AzureAccount { environment, tenant_id: tenant_id.to_owned(), identity }));
-        Ok(found.with(cloud, versions))
+        Ok(found.with(cloud, versions, expiry))
     }
 
     /// A token of that ServiceAccount, asked of the API server.
@@ -197,13 +202,18 @@ struct Found<'a, K> {
 
 impl<K: ResourceExt> Found<'_, K> {
     /// The account, made from this object and from what has these versions.
-    fn with(self, cloud: Cloud, versions: Vec<(ObjectKey, String)>) -> FetchedAccount {
+    fn with(
+        self,
+        cloud: Cloud,
+        versions: Vec<(ObjectKey, String)>,
+        expiry: Option<Expiry>,
+    ) -> FetchedAccount {
         let held = self.object.finalizers().iter().any(|it| it == FINALIZER)
             || self.object.meta().deletion_timestamp.is_some();
         let own = (self.key, self.object.resource_version().unwrap_or_default());
         let id = AccountId { display: self.display, uid: self.object.uid().unwrap_or_default() };
         let versions = [own].into_iter().chain(versions).collect();
-        FetchedAccount { account: Account { id, cloud, allowed_targets: None }, versions, held }
+        FetchedAccount { account: Account { id, cloud, allowed_targets: None }, versions, held, expiry }
     }
 }
 

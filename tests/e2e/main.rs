@@ -31,6 +31,7 @@ mod rest;
 mod rights;
 mod secrets;
 mod service;
+mod telemetry;
 mod vault;
 mod watches;
 mod world;

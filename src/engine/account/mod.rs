@@ -23,8 +23,10 @@ use crate::api::account::AccountStatus;
 use crate::api::certificate::{AccountKind, AccountRef};
 use crate::api::condition::{self, ConditionType};
 use crate::api::reason::{Invalid, Reason};
+use crate::metrics::Credential;
 use crate::source::account::Account;
 use crate::source::cluster::{Cluster, FetchError, FetchedAccount};
+use crate::source::expiry::Expiry;
 use crate::source::{ObjectKey, Reference, ReferenceKind};
 pub use hold::hold;
 pub use known::Accounts;
@@ -204,9 +206,17 @@ async fn signed_in<K: AccountResource, S: SignIn>(
         FetchError::Invalid(Invalid { reason, message }) => Failure::Known(Setback::new(reason, message)),
     })?;
     engine.dependents.has_read(key, &fetched.versions);
+    engine.metrics.credential(key.named(), fetched.expiry.map(credential));
     context.clouds.sign_in(&fetched.account).await.map_err(|error| Failure::Known(error.into()))?;
     engine.dependents.account_read(&object_of::<K>(key), &fetched.versions);
     Ok(())
+}
+
+fn credential(expiry: Expiry) -> Credential {
+    Credential {
+        temporary: expiry.is_temporary(),
+        until: Box::new(move || expiry.at().map(|it| it.as_second())),
+    }
 }
 
 async fn report<K: AccountResource, S>(

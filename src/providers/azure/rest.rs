@@ -167,10 +167,9 @@ impl Rest {
     }
 
     async fn send(&self, call: &RestCall<'_>, token: &Token) -> Result<Answer, Failure> {
-        let id = request_id();
         let mut request = Call::new(call.method, &self.endpoint, call.segments.iter().copied())
             .query("api-version", call.api_version)
-            .header("x-ms-client-request-id", &id)
+            .header("x-ms-client-request-id", request_id())
             .bearer(token)
             .body(call.body.clone())
             .limit(call.limit)
@@ -181,9 +180,7 @@ impl Rest {
         if let Some(etag) = call.if_match {
             request = request.if_match(etag);
         }
-        let answer = self.http.send(request).await;
-        log(call, &id, &answer);
-        answer.map_err(|error| call.failed(Fault::Unanswered(error)))
+        self.http.send(request).await.map_err(|error| call.failed(Fault::Unanswered(error)))
     }
 }
 
@@ -191,32 +188,4 @@ impl Rest {
 fn written_apart(endpoint: &Endpoint, call: &RestCall<'_>) -> String {
     let depth = call.segments.len().min(call.service.writes_apart());
     format!("{endpoint}/{}", call.segments[..depth].join("/")).to_ascii_lowercase()
-}
-
-/// What Azure's support asks for. Not for conditions: those must not change from one attempt to the next.
-fn log(call: &RestCall<'_>, id: &str, answer: &Result<Answer, crate::http::HttpError>) {
-    match answer {
-        Ok(answer) => {
-            let header = |name| answer.header(name).filter(|value| value.len() <= 128).unwrap_or_default();
-            tracing::debug!(
-                service = call.service.name(),
-                action = call.action,
-                status = answer.status,
-                client_request_id = id,
-                request_id = header("x-ms-request-id"),
-                correlation_id = header("x-ms-correlation-request-id"),
-                routing_id = header("x-ms-routing-request-id"),
-                "the service answered"
-            );
-        }
-        Err(error) => {
-            tracing::debug!(
-                service = call.service.name(),
-                action = call.action,
-                client_request_id = id,
-                %error,
-                "the service did not answer"
-            );
-        }
-    }
 }

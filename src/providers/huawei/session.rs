@@ -244,9 +244,7 @@ impl Session {
         if let Some(token) = &self.keys.security_token {
             call = call.secret_header(SECURITY_TOKEN, token.clone());
         }
-        let answer = self.http.send(call).await;
-        log(*operation, &answer);
-        answer
+        self.http.send(call).await
     }
 
     fn pause(&self, endpoint: &Endpoint) -> Arc<Pause> {
@@ -264,18 +262,6 @@ struct Projects {
 #[derive(Deserialize)]
 struct Project {
     id: String,
-}
-
-/// What the vendor's support asks for. Not for conditions: those must not change from one attempt to the next.
-fn log(operation: Operation, answer: &Result<Answer, HttpError>) {
-    let (service, action) = (operation.service(), operation.action());
-    match answer {
-        Ok(answer) => {
-            let id = answer.header("x-request-id").filter(|it| it.len() <= 128).unwrap_or_default();
-            tracing::debug!(service, action, status = answer.status, request_id = id, "the service answered");
-        }
-        Err(error) => tracing::debug!(service, action, %error, "the service did not answer"),
-    }
 }
 
 /// A hash over every member. Destructured without `..`: a new member does not compile until it is in the hash.

@@ -8,6 +8,7 @@ use crate::api::huawei_cloud::{AccessKeySecretRef, ClusterHuaweiCloud, HuaweiAut
 use crate::api::reason::{Invalid, Reason};
 use crate::source::account::{Cloud, HuaweiAccount, HuaweiEndpoints, HuaweiEnvironment, HuaweiKeys};
 use crate::source::cluster::{Cluster, FetchError, FetchedAccount};
+use crate::source::expiry::Expiry;
 use crate::source::{Fetched, Reference};
 
 /// The longest access key id that fits a header beside its signature. Those seen have 20 characters.
@@ -40,8 +41,9 @@ impl Cluster {
         let named = &auth.access_key.secret_ref;
         let read = self.account_secret(&found, &named.name).await?;
         let keys = keys(&found.display, named, &read)?;
-        let versions = read.versions;
-        Ok(found.with(Cloud::Huawei(Box::new(HuaweiAccount { environment, keys })), versions))
+        let expiry = Expiry::beside(&named.name, &read, keys.security_token.is_some());
+        let cloud = Cloud::Huawei(Box::new(HuaweiAccount { environment, keys }));
+        Ok(found.with(cloud, read.versions, expiry))
     }
 }
 

@@ -182,10 +182,12 @@ impl Cluster {
         env: Vec<(String, String)>,
     ) -> Result<Operator> {
         let mut args = vec![
-            "--log-format=text".to_owned(),
             format!("--log-filter={log_filter}"),
             format!("--federated-token-file={}", self.projected_token().await?.display()),
         ];
+        if !more.iter().any(|it| it.starts_with("--log-format=")) {
+            args.push("--log-format=text".to_owned());
+        }
         args.extend(more.iter().map(|it| (*it).to_owned()));
         Operator::start(Options { binary, kubeconfig, args, env })
     }

@@ -5,12 +5,14 @@
 //! - [`operator`]: the program under test;
 //! - [`installation`]: the chart on a cluster, with the operator in its ServiceAccount's name.
 //!
-//! [`relay`] stands between the operator and the API server where a test wants watches to go wrong. All stand on [`process`], a child process that never outlives the test, and on [`folder`], a temporary folder
+//! [`relay`] stands between the operator and the API server where a test wants watches to go wrong, and [`collector`] takes
+//! the operator's traces. All stand on [`process`], a child process that never outlives the test, and on [`folder`], a temporary folder
 //! that does not either. [`programs`] finds or builds the binaries, [`ports`] finds free ports, [`wait`] waits for what
 //! a test claims.
 //!
 //! This crate shares no code with the operator: what it says about Kubernetes and the clouds comes from outside.
 
+pub mod collector;
 pub mod control_plane;
 pub mod emulator;
 pub mod folder;
