@@ -12,7 +12,7 @@ use super::controller::kind_of;
 use super::converge::{Closed, facts};
 use super::deletion::{self, Removal};
 use super::dependents::RootKey;
-use super::explained::{Explained, Row};
+use super::explained::{Explained, Row, Stocked};
 use super::gate::held_back;
 use super::halt::Halt;
 use super::reconcile::parsed;
@@ -126,6 +126,21 @@ pub async fn reach<P: Explained>(
         sight.observe(root, &goal).await.map(drop).map_err(Halt::Cloud)
     };
     reached.await.map_err(told)
+}
+
+/// What the parent of a resource holds. Whether the account allows it is judged when a resource asks for it.
+pub async fn stock<P: Explained>(
+    viewer: &Viewer,
+    cloud: &P::Cloud,
+    root: &P::Root,
+    only: Option<&str>,
+) -> Result<Vec<Stocked>, FetchError> {
+    let listed = async {
+        let account = resolved(viewer, root.meta().namespace.as_deref(), &root.common().account_ref).await?;
+        let sight = Sight::<P>::connect(cloud, &account, root, &viewer.clock).await?;
+        sight.stock(only).await.map_err(Halt::Cloud)
+    };
+    listed.await.map_err(told)
 }
 
 async fn look<P: Explained>(
@@ -290,6 +305,7 @@ fn around<R: CertificateResource>(viewer: &Viewer, root: &R) -> Circumstances {
         observing: common.management_policy == Some(ManagementPolicy::Observe),
         failures: 1,
         unread_for: None,
+        together: None,
         chance: 0.0,
     }
 }

@@ -178,9 +178,7 @@ impl Run {
     pub async fn preview(&self) -> Result<Option<Preview>, String> {
         let Some(manifest) = self.object() else { return Ok(None) };
         let before = (self.cloud.writes(), self.server.writes());
-        let Process { engine, clouds, .. } = start(&self.server, &self.cloud, &self.chaos, self.begun);
-        let Engine { client, cluster, clock, .. } = &*engine;
-        let viewer = Viewer { client: client.clone(), cluster: cluster.clone(), clock: clock.clone() };
+        let (viewer, clouds, _life) = self.viewer();
         let preview = self.kind.preview(&viewer, &clouds, manifest).await.map_err(|it| it.to_string())?;
         if before != (self.cloud.writes(), self.server.writes()) {
             return Err("a preview wrote".into());
@@ -230,6 +228,14 @@ impl Run {
     }
 
     fn start(&self) -> Process {
+        let (Viewer { client, cluster, clock }, clouds, life) = self.viewer();
+        let engine = Engine::new(client, cluster, clock, None);
+        let passes = self.kind.passes(&engine, &clouds);
+        Process { engine, passes, life }
+    }
+
+    /// What is seen of cluster and clouds by a process of its own.
+    fn viewer(&self) -> (Viewer, Clouds, Life) {
         let life = self.chaos.life();
         let reached = Reached { server: self.server.clone(), life: life.clone() };
         let client = kube::Client::new(reached, "default");
@@ -238,8 +244,6 @@ impl Run {
         let (first, begun) = (Timestamp::now(), self.begun);
         let clock = Clock::told_by(move || first.checked_add(begun.elapsed()).unwrap_or(Timestamp::MAX));
         let wire = Wire { cloud: self.cloud.clone(), life: life.clone() };
-        let engine = Engine::new(client, cluster, clock, None);
-        let passes = self.kind.passes(&engine, &Clouds::over(Http::over(wire)));
-        Process { engine, passes, life }
+        (Viewer { client, cluster, clock }, Clouds::over(Http::over(wire)), life)
     }
 }
