@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
+use crate::instance::{INSTANCE, PROJECT};
+use crate::service::SERVICE;
 use crate::vault::VAULT;
 use crate::world::{World, binary, shared, thumbprint};
 
@@ -259,9 +261,13 @@ async fn plugin_import_prints_manifests_that_adopt_without_a_write() -> Result<(
 async fn plugin_import_declares_a_vault_by_its_policies() -> Result<()> {
     let world = World::of_vaults("plugin-import").await?;
     // A page has 25.
-    let names: Vec<_> = (0..30).map(|number| format!("web-{number}")).collect();
+    let names: Vec<_> = (0..26).map(|number| format!("web-{number}")).collect();
     for name in &names {
-        world.tamper_vault(Method::PUT, name, json!({})).await?;
+        let policy = json!({
+            "key_props": { "kty": "EC", "crv": "P-256" }, "issuer": { "name": "Self" },
+            "x509_props": { "subject": format!("CN={name}") },
+        });
+        world.tamper_vault(Method::PUT, name, json!({ "policy": policy })).await?;
     }
     let account = format!("clustercloudaccount/{}", world.namespace);
     let import = ["import", "keyvaultcertificate", VAULT, "--account", &account];
@@ -281,6 +287,45 @@ async fn plugin_import_declares_a_vault_by_its_policies() -> Result<()> {
     ensure!(world.field("web-7", ".status.remote.origin").await? == "Adopted");
     ensure!(world.only_version("web-7").await.is_ok(), "a new version was made");
     ensure!(world.writes().await? == 1, "more was written than the tags");
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugin_import_adopts_in_an_instance_and_in_a_service() -> Result<()> {
+    let world = World::of_instances("plugin-import").await?;
+    let root = ca("Devices of plant 3")?;
+    let planted = world.plant(&root).await?;
+    let parent = format!("cn-north-4/{PROJECT}/{}/app/app-1", world.host(INSTANCE));
+    let account = format!("clustercloudaccount/{}", world.huawei());
+    let told =
+        world.plugin(&["import", "iotdacertificate", &parent, &planted.id, "--account", &account]).await?;
+    told.says(0, &["name: devices-of-plant-3", &planted.id, "appId: app-1"])?;
+    world.tls_secret("ca", &root).await?;
+    world.apply(&told.out.replace("fill-in-the-secret", "ca")).await?;
+    world.ready("devices-of-plant-3").await?;
+    ensure!(
+        world.field("devices-of-plant-3", ".status.remote.id").await? == planted.id,
+        "another is declared"
+    );
+    ensure!(world.writes().await? == 0, "the instance was written");
+    world.stop().await?;
+
+    let world = World::of_services("plugin-import").await?;
+    let client = ca("client")?;
+    let theirs = json!({ "certificate": client.certificate });
+    world.tamper_service(Method::PUT, "client", Some(&theirs)).await?;
+    let parent =
+        HUB.replace("Microsoft.Devices/IotHubs/hub-1", &format!("Microsoft.ApiManagement/service/{SERVICE}"));
+    let account = format!("clustercloudaccount/{}", world.namespace);
+    let told = world
+        .plugin(&["import", "apimanagementcertificate", &parent, "--all", "--account", &account])
+        .await?;
+    told.says(0, &["certificateId: client", &thumbprint(&client)])?;
+    world.tls_secret("client", &client).await?;
+    world.apply(&told.out.replace("fill-in-the-secret", "client")).await?;
+    world.ready("client").await?;
+    ensure!(world.field("client", ".status.remote.origin").await? == "Adopted");
+    ensure!(world.writes().await? == 0, "the service was written");
     world.stop().await
 }
 
