@@ -254,7 +254,7 @@ async fn older_rival<P: Explained>(
     let is_older =
         |it: &P::Root| P::target(it) == target && Seniority::of(it) < own && it.uid() != root.uid();
     let mut older: Vec<_> = listed?.items.into_iter().filter(is_older).collect();
-    older.sort_by_key(|it| Seniority::of(it));
+    older.sort_by_key(Seniority::of);
     for it in older {
         let home = it.namespace().unwrap_or_default();
         if viewer.cluster.cloud_name(&home, &it.common().account_ref).await?.as_deref() == Some(&cloud.name())
