@@ -66,7 +66,7 @@ fn label(document: &Value) -> String {
 
 /// What is wrong with a document: first by schema, then by CEL, then by the parser; each only if the one before is
 /// content, as the API server does.
-fn faults(document: &Value) -> Vec<String> {
+pub(super) fn faults(document: &Value) -> Vec<String> {
     let Some(schema) = schema_of(document) else {
         return vec![format!("`{}` has no such kind", document["apiVersion"].as_str().unwrap_or_default())];
     };
@@ -127,7 +127,42 @@ fn close(schema: &mut Value) {
     }
 }
 
+/// Words of CEL that a field may be named by. The evaluator knows such a field as `__import__`, the API server by its own
+/// name too, which is what our rules say.
+const RESERVED: [&str; 4] = ["import", "namespace", "package", "function"];
+
+/// The schema with its rules as the evaluator reads them.
+fn escaped(mut schema: Value) -> Value {
+    match &mut schema {
+        Value::Object(members) => {
+            for (name, value) in members {
+                *value = match value.take() {
+                    Value::String(rule) if name == "rule" => escaped_rule(rule).into(),
+                    value => escaped(value),
+                };
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|it| *it = escaped(it.take())),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+    schema
+}
+
+fn escaped_rule(rule: String) -> String {
+    RESERVED.iter().fold(rule, |rule, word| {
+        let member = format!(".{word}");
+        let mut parts = rule.split(&member);
+        let mut escaped = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let goes_on = part.starts_with(|it: char| it.is_ascii_alphanumeric() || it == '_');
+            escaped += &if goes_on { format!(".{word}{part}") } else { format!(".__{word}__{part}") };
+        }
+        escaped
+    })
+}
+
 fn cel_faults(schema: &Value, document: &Value) -> Vec<String> {
+    let schema = &escaped(schema.clone());
     let mut document = document.clone();
     if let Some(members) = document.as_object_mut() {
         members.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
@@ -136,6 +171,32 @@ fn cel_faults(schema: &Value, document: &Value) -> Vec<String> {
         Ok(()) => Vec::new(),
         Err(errors) => {
             errors.into_vec().into_iter().map(|it| format!("`{}`: {}", it.field_path, it.message)).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_is_a_word_of_cel_is_known_by_its_name() {
+        for (rule, escaped) in [
+            ("has(self.policy) != has(self.import)", "has(self.policy) != has(self.__import__)"),
+            ("self.import.exportable", "self.__import__.exportable"),
+            ("self.importance && self.import", "self.importance && self.__import__"),
+            ("self.policy", "self.policy"),
+        ] {
+            assert_eq!(escaped_rule(rule.to_owned()), escaped);
+        }
+        let manifest = include_str!("../../examples/key-vault/imported.yaml");
+        let documents: Vec<Value> = serde_saphyr::from_multiple(manifest).unwrap();
+        for document in documents.iter().filter(|it| is_ours(it)) {
+            assert_eq!(faults(document), Vec::<String>::new());
+            let mut both = document.clone();
+            both["spec"]["policy"] =
+                json!({ "x509Properties": { "subject": "CN=x" }, "issuer": { "name": "Self" } });
+            assert!(faults(&both).iter().any(|it| it.contains("exactly one of")), "{both}");
         }
     }
 }

@@ -1,11 +1,14 @@
 //! What people are shown of a provider, beside what the engine goes by: the wish beside what stands there, what follows
-//! a call, and what a role has to hold.
+//! a call, what a role has to hold, and how what nobody declares yet is declared.
 
 use std::fmt::Display;
+use std::future::Future;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::Provider;
+use super::error::CloudError;
 
 /// A provider that can explain itself.
 pub trait Explained: Provider {
@@ -17,6 +20,18 @@ pub trait Explained: Provider {
 
     /// The names of the calls that follow a step if the service answers as expected. Pure.
     fn follows(desired: &Self::Desired, step: &Self::Step) -> Vec<&'static str>;
+
+    /// How the parent (hub, service, vault, instance) is written where it is named by hand.
+    const PARENT: &'static str;
+
+    /// The part of a spec that points at the parent of that name; `None` if it is not written so. Pure.
+    fn parent(text: &str) -> Option<Value>;
+
+    /// The part of a spec that says where the certificate comes from, with that Secret. Pure.
+    fn source(secret: &str) -> Value;
+
+    /// The certificates that the parent holds: all, or the one of that name or id.
+    fn stock(&self, only: Option<&str>) -> impl Future<Output = Result<Vec<Stocked>, CloudError>> + Send;
 }
 
 /// One thing that is wanted, beside how it is.
@@ -50,5 +65,26 @@ impl Row {
         let found = if differs { "otherwise" } else { "so" };
         let (wanted, found) = (Some("as in the spec".to_owned()), Some(found.to_owned()));
         Self { what: what.into(), wanted, found, differs }
+    }
+}
+
+/// A certificate that a parent holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stocked {
+    /// Its name or id there.
+    pub name: String,
+    /// What a manifest is to be named by, where the name there is only an id.
+    pub label: Option<String>,
+    /// The part of a spec that says which certificate of the parent it is, and how it stands there; what it has of a
+    /// source takes the place of that to be filled in.
+    pub spec: Value,
+    /// What tells it from others, in words.
+    pub told: Vec<String>,
+}
+
+impl Stocked {
+    /// Whether it is the one that is asked for, if one is.
+    pub fn is(&self, only: Option<&str>) -> bool {
+        only.is_none_or(|it| it.eq_ignore_ascii_case(&self.name))
     }
 }

@@ -12,7 +12,7 @@ use super::controller::kind_of;
 use super::converge::{Closed, facts};
 use super::deletion::{self, Removal};
 use super::dependents::RootKey;
-use super::explained::{Explained, Row};
+use super::explained::{Explained, Row, Stocked};
 use super::gate::held_back;
 use super::halt::Halt;
 use super::reconcile::parsed;
@@ -128,6 +128,21 @@ pub async fn reach<P: Explained>(
     reached.await.map_err(told)
 }
 
+/// What the parent of a resource holds. Whether the account allows it is judged when a resource asks for it.
+pub async fn stock<P: Explained>(
+    viewer: &Viewer,
+    cloud: &P::Cloud,
+    root: &P::Root,
+    only: Option<&str>,
+) -> Result<Vec<Stocked>, FetchError> {
+    let listed = async {
+        let account = resolved(viewer, root.meta().namespace.as_deref(), &root.common().account_ref).await?;
+        let sight = Sight::<P>::connect(cloud, &account, root, &viewer.clock).await?;
+        sight.stock(only).await.map_err(Halt::Cloud)
+    };
+    listed.await.map_err(told)
+}
+
 async fn look<P: Explained>(
     viewer: &Viewer,
     cloud: &P::Cloud,
@@ -239,7 +254,7 @@ async fn older_rival<P: Explained>(
     let is_older =
         |it: &P::Root| P::target(it) == target && Seniority::of(it) < own && it.uid() != root.uid();
     let mut older: Vec<_> = listed?.items.into_iter().filter(is_older).collect();
-    older.sort_by_key(|it| Seniority::of(it));
+    older.sort_by_key(Seniority::of);
     for it in older {
         let home = it.namespace().unwrap_or_default();
         if viewer.cluster.cloud_name(&home, &it.common().account_ref).await?.as_deref() == Some(&cloud.name())

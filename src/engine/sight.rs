@@ -2,6 +2,7 @@
 
 use super::clock::Clock;
 use super::error::CloudError;
+use super::explained::{Explained, Stocked};
 use super::{Freshness, Goal, Provider, Unusable};
 use crate::source::account::Account;
 
@@ -22,5 +23,12 @@ impl<P: Provider> Sight<P> {
     /// Reads the remote object, live.
     pub async fn observe(&self, root: &P::Root, goal: &Goal<P::Desired>) -> Result<P::Observed, CloudError> {
         self.0.observe(root, goal, Freshness::Live).await
+    }
+}
+
+impl<P: Explained> Sight<P> {
+    /// The certificates that the parent holds.
+    pub async fn stock(&self, only: Option<&str>) -> Result<Vec<Stocked>, CloudError> {
+        self.0.stock(only).await
     }
 }

@@ -25,7 +25,7 @@ use crate::engine::account::SignIn;
 use crate::engine::controller::{self, kind_of};
 use crate::engine::dependents::RootKey;
 use crate::engine::error::CloudError;
-use crate::engine::explained::Explained;
+use crate::engine::explained::{Explained, Stocked};
 use crate::engine::preview::{self, Preview, Viewer};
 use crate::engine::reconcile::{self, Context};
 use crate::engine::term::Term;
@@ -104,6 +104,22 @@ pub trait Registered: Send + Sync {
         clouds: &Clouds,
         manifest: serde_json::Value,
     ) -> BoxFuture<'a, Result<(), FetchError>>;
+    /// The remote name that a resource is for.
+    fn target(&self, manifest: serde_json::Value) -> Result<String, Invalid>;
+    /// How a parent is written by hand.
+    fn parent_form(&self) -> &'static str;
+    /// The part of a spec that points at the parent of that name, if it is written so.
+    fn parent(&self, text: &str) -> Option<serde_json::Value>;
+    /// The part of a spec that says where the certificate comes from, with that Secret.
+    fn source(&self, secret: &str) -> serde_json::Value;
+    /// What the parent of a resource holds.
+    fn stock<'a>(
+        &self,
+        viewer: &'a Viewer,
+        clouds: &Clouds,
+        manifest: serde_json::Value,
+        only: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Vec<Stocked>, FetchError>>;
     /// Takes note of what there is of the kind, before the first pass.
     fn take_stock<'a>(&self, engine: &'a Engine, clouds: &'a stock::Clouds) -> BoxFuture<'a, ()>;
     /// What looks once at one resource.
@@ -166,6 +182,33 @@ where
     ) -> BoxFuture<'a, Result<(), FetchError>> {
         let cloud: Arc<P::Cloud> = clouds.cloud();
         Box::pin(async move { preview::reach::<P>(viewer, &cloud, &Self::root(manifest)?).await })
+    }
+
+    fn target(&self, manifest: serde_json::Value) -> Result<String, Invalid> {
+        Ok(P::target(&Self::root(manifest)?).to_string())
+    }
+
+    fn parent_form(&self) -> &'static str {
+        P::PARENT
+    }
+
+    fn parent(&self, text: &str) -> Option<serde_json::Value> {
+        P::parent(text)
+    }
+
+    fn source(&self, secret: &str) -> serde_json::Value {
+        P::source(secret)
+    }
+
+    fn stock<'a>(
+        &self,
+        viewer: &'a Viewer,
+        clouds: &Clouds,
+        manifest: serde_json::Value,
+        only: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Vec<Stocked>, FetchError>> {
+        let cloud: Arc<P::Cloud> = clouds.cloud();
+        Box::pin(async move { preview::stock::<P>(viewer, &cloud, &Self::root(manifest)?, only).await })
     }
 
     fn take_stock<'a>(&self, engine: &'a Engine, clouds: &'a stock::Clouds) -> BoxFuture<'a, ()> {

@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
+use crate::instance::{INSTANCE, PROJECT};
+use crate::service::SERVICE;
+use crate::vault::VAULT;
 use crate::world::{World, binary, shared, thumbprint};
 
 const PLUGIN: &str = env!("CARGO_BIN_EXE_kubectl-certferry");
@@ -217,6 +220,112 @@ async fn plugin_check_tells_a_bad_secret_and_a_missing_role() -> Result<()> {
     world.client_secret(CLIENT_SECRET).await?;
     world.kubectl(&["annotate", "iothubcertificate", "factory-root", "certferry-test/nudge=end"]).await?;
     world.ready("factory-root").await?;
+    world.stop().await
+}
+
+const HUB: &str = "/subscriptions/44444444-4444-4444-8444-444444444444/resourceGroups/rg-devices/providers/\
+                   Microsoft.Devices/IotHubs/hub-1";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugin_import_prints_manifests_that_adopt_without_a_write() -> Result<()> {
+    let world = World::start("plugin-import").await?;
+    let pairs = [("Plant_1.Root", ca("Plant 1")?), ("plant-2", ca("Plant 2")?)];
+    for (name, pair) in &pairs {
+        world.tamper(Method::PUT, name, Some(&json!({ "certificate": pair.certificate }))).await?;
+    }
+    let account = format!("clustercloudaccount/{}", world.namespace);
+    let import = ["import", "iothubcertificate", HUB, "--account", account.as_str()];
+    let told = world.plugin(&[&import[..], &["plant_1.root"]].concat()).await?;
+    told.says(0, &["name: plant-1-root", &thumbprint(&pairs[0].1), "adoptionPolicy: IfIdentical"])?;
+    world.tls_secret("factory-ca", &pairs[0].1).await?;
+    world.apply(&told.out.replace("fill-in-the-secret", "factory-ca")).await?;
+    world.ready("plant-1-root").await?;
+    let origin = world.field("plant-1-root", ".status.remote.origin").await?;
+    ensure!(origin == "Adopted" && world.writes().await? == 0, "{origin}, or it was written");
+
+    // What is declared is left out, and told.
+    let told = world.plugin(&[&import[..], &["--all", "-o", "json"]].concat()).await?;
+    told.says(1, &["is declared by IotHubCertificate"])?;
+    let list = told.json()?;
+    let names: Vec<_> =
+        list["items"].as_array().into_iter().flatten().map(|it| &it["metadata"]["name"]).collect();
+    ensure!(names == [&json!("plant-2")], "{list}");
+    ensure!(list["items"][0]["spec"]["deletionPolicy"] == "Retain", "{list}");
+    world.plugin(&[&import[..], &["nobody"]].concat()).await?.says(2, &["holds no certificate `nobody`"])?;
+    let odd = ["import", "iothubcertificate", "hub-1", "--all", "--account", account.as_str()];
+    world.plugin(&odd).await?.says(2, &["write /subscriptions/ID/resourceGroups/GROUP"])?;
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugin_import_declares_a_vault_by_its_policies() -> Result<()> {
+    let world = World::of_vaults("plugin-import").await?;
+    // A page has 25.
+    let names: Vec<_> = (0..26).map(|number| format!("web-{number}")).collect();
+    for name in &names {
+        let policy = json!({
+            "key_props": { "kty": "EC", "crv": "P-256" }, "issuer": { "name": "Self" },
+            "x509_props": { "subject": format!("CN={name}") },
+        });
+        world.tamper_vault(Method::PUT, name, json!({ "policy": policy })).await?;
+    }
+    let account = format!("clustercloudaccount/{}", world.namespace);
+    let import = ["import", "keyvaultcertificate", VAULT, "--account", &account];
+    let told = world.plugin(&[&import[..], &["--all", "-o", "json"]].concat()).await?;
+    told.says(0, &[])?;
+    let list = told.json()?;
+    let items = list["items"].as_array().context("no items")?;
+    for name in &names {
+        let found = items.iter().find(|it| it["spec"]["certificateName"] == name.as_str());
+        let found = found.with_context(|| format!("no {name}: {list}"))?;
+        ensure!(found["spec"]["policy"]["issuer"]["name"] == "Self", "{found}");
+    }
+    let told = world.plugin(&[&import[..], &["web-7"]].concat()).await?;
+    told.says(0, &["by: Vault"])?;
+    world.apply(&told.out).await?;
+    world.ready("web-7").await?;
+    ensure!(world.field("web-7", ".status.remote.origin").await? == "Adopted");
+    ensure!(world.only_version("web-7").await.is_ok(), "a new version was made");
+    ensure!(world.writes().await? == 1, "more was written than the tags");
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugin_import_adopts_in_an_instance_and_in_a_service() -> Result<()> {
+    let world = World::of_instances("plugin-import").await?;
+    let root = ca("Devices of plant 3")?;
+    let planted = world.plant(&root).await?;
+    let parent = format!("cn-north-4/{PROJECT}/{}/app/app-1", world.host(INSTANCE));
+    let account = format!("clustercloudaccount/{}", world.huawei());
+    let told =
+        world.plugin(&["import", "iotdacertificate", &parent, &planted.id, "--account", &account]).await?;
+    told.says(0, &["name: devices-of-plant-3", &planted.id, "appId: app-1"])?;
+    world.tls_secret("ca", &root).await?;
+    world.apply(&told.out.replace("fill-in-the-secret", "ca")).await?;
+    world.ready("devices-of-plant-3").await?;
+    ensure!(
+        world.field("devices-of-plant-3", ".status.remote.id").await? == planted.id,
+        "another is declared"
+    );
+    ensure!(world.writes().await? == 0, "the instance was written");
+    world.stop().await?;
+
+    let world = World::of_services("plugin-import").await?;
+    let client = ca("client")?;
+    let theirs = json!({ "certificate": client.certificate });
+    world.tamper_service(Method::PUT, "client", Some(&theirs)).await?;
+    let parent =
+        HUB.replace("Microsoft.Devices/IotHubs/hub-1", &format!("Microsoft.ApiManagement/service/{SERVICE}"));
+    let account = format!("clustercloudaccount/{}", world.namespace);
+    let told = world
+        .plugin(&["import", "apimanagementcertificate", &parent, "--all", "--account", &account])
+        .await?;
+    told.says(0, &["certificateId: client", &thumbprint(&client)])?;
+    world.tls_secret("client", &client).await?;
+    world.apply(&told.out.replace("fill-in-the-secret", "client")).await?;
+    world.ready("client").await?;
+    ensure!(world.field("client", ".status.remote.origin").await? == "Adopted");
+    ensure!(world.writes().await? == 0, "the service was written");
     world.stop().await
 }
 

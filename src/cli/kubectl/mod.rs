@@ -3,6 +3,7 @@
 mod completion;
 mod connection;
 mod events;
+mod import;
 mod kinds;
 mod plan;
 mod printing;
@@ -47,6 +48,8 @@ enum Command {
     Sync(sync::Args),
     /// Tells whether accounts can sign in, and which permissions are missing.
     Check(check::Args),
+    /// Prints manifests for certificates that a hub, service, vault or instance holds already.
+    Import(import::Args),
     /// Prints a completion script.
     Completion(completion::Args),
     /// Completes a command line, as kubectl asks its plugins to.
@@ -89,6 +92,7 @@ async fn obey(flags: &Flags, output: &Output, command: Command) -> Result<bool> 
         Command::Plan(args) => plan::plan(flags, output, args).await,
         Command::Sync(args) => sync::sync(flags, output, args).await,
         Command::Check(args) => check::check(flags, output, args).await,
+        Command::Import(args) => import::import(flags, output, args).await,
         Command::Completion(args) => completion::print(&args),
         Command::Complete(asked) => completion::complete(flags, &asked).await,
     }

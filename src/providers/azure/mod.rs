@@ -22,5 +22,6 @@ pub use environment::Environment;
 pub use error_body::ErrorBody;
 pub use failure::{Failure, What, common};
 pub use listing::Listing;
+use listing::resource;
 pub use rest::{Rest, RestCall, Service};
 pub use session::{Azure, Session};

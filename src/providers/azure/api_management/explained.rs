@@ -1,8 +1,12 @@
-//! What people are shown of a certificate in an API Management service. Pure.
+//! What people are shown of a certificate in an API Management service. Pure, but for the listing of the service.
 
+use serde_json::{Value, json};
+
+use super::super::resource;
 use super::next::{Desired, Observed, Remote, Step};
 use super::{ApiManagement, DELETE, READ, REFRESH, WRITE};
-use crate::engine::explained::{Explained, Row};
+use crate::engine::error::CloudError;
+use crate::engine::explained::{Explained, Row, Stocked};
 
 impl Explained for ApiManagement {
     const PERMISSIONS: &'static [&'static str] = &[READ, WRITE, DELETE, REFRESH];
@@ -40,4 +44,47 @@ impl Explained for ApiManagement {
     fn follows(_: &Desired, _: &Step) -> Vec<&'static str> {
         Vec::new()
     }
+
+    const PARENT: &'static str =
+        "/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.ApiManagement/service/NAME";
+
+    fn parent(text: &str) -> Option<Value> {
+        let [subscription, group, name] = resource(text, "Microsoft.ApiManagement", "service")?;
+        Some(json!({
+            "apiManagement": { "subscriptionId": subscription, "resourceGroup": group, "serviceName": name },
+        }))
+    }
+
+    fn source(secret: &str) -> Value {
+        json!({ "source": { "secretRef": { "name": secret } } })
+    }
+
+    async fn stock(&self, only: Option<&str>) -> Result<Vec<Stocked>, CloudError> {
+        let listing = self.list().await?;
+        let stocked = listing.all().into_iter().map(|(name, it)| Stocked {
+            name: name.to_owned(),
+            label: None,
+            spec: spec(name, it),
+            told: it.map(told).unwrap_or_default(),
+        });
+        Ok(stocked.filter(|it| it.is(only)).collect())
+    }
+}
+
+/// What comes from a vault needs no source.
+fn spec(name: &str, it: Option<&Remote>) -> Value {
+    let mut spec = json!({ "certificateId": name });
+    if let Some(reference) = it.and_then(|it| it.vault.as_ref()) {
+        spec["keyVault"] = json!({ "secretIdentifier": reference.identifier });
+        if let Some(identity) = &reference.identity {
+            spec["keyVault"]["identityClientId"] = identity.as_str().into();
+        }
+        spec["source"] = Value::Null;
+    }
+    spec
+}
+
+fn told(it: &Remote) -> Vec<String> {
+    let expires = it.not_after.map(|it| format!("expires {it}"));
+    [it.subject.clone(), format!("SHA-1 {}", it.thumbprint)].into_iter().chain(expires).collect()
 }

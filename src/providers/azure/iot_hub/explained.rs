@@ -1,8 +1,12 @@
-//! What people are shown of a certificate in a hub. Pure.
+//! What people are shown of a certificate in a hub. Pure, but for the listing of the hub.
 
+use serde_json::{Value, json};
+
+use super::super::resource;
 use super::next::{Desired, HubCertificate, Observed, Step, Verification, standing};
 use super::{CODE, DELETE, IotHub, READ, VERIFY, WRITE};
-use crate::engine::explained::{Explained, Row};
+use crate::engine::error::CloudError;
+use crate::engine::explained::{Explained, Row, Stocked};
 
 impl Explained for IotHub {
     const PERMISSIONS: &'static [&'static str] = &[READ, WRITE, DELETE, CODE, VERIFY];
@@ -39,4 +43,35 @@ impl Explained for IotHub {
             }
         }
     }
+
+    const PARENT: &'static str =
+        "/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.Devices/IotHubs/NAME";
+
+    fn parent(text: &str) -> Option<Value> {
+        let [subscription, group, name] = resource(text, "Microsoft.Devices", "IotHubs")?;
+        Some(json!({
+            "iotHub": { "subscriptionId": subscription, "resourceGroup": group, "name": name },
+        }))
+    }
+
+    fn source(secret: &str) -> Value {
+        json!({ "source": { "secretRef": { "name": secret } } })
+    }
+
+    async fn stock(&self, only: Option<&str>) -> Result<Vec<Stocked>, CloudError> {
+        let listing = self.list().await?;
+        let stocked = listing.all().into_iter().map(|(name, it)| Stocked {
+            name: it.map_or(name, |it| &it.name).to_owned(),
+            label: None,
+            spec: json!({ "certificateName": it.map_or(name, |it| &it.name) }),
+            told: it.map(told).unwrap_or_default(),
+        });
+        Ok(stocked.filter(|it| it.is(only)).collect())
+    }
+}
+
+fn told(it: &HubCertificate) -> Vec<String> {
+    let verified = if it.verified { "verified" } else { "not verified" };
+    let fingerprint = it.fingerprint.map(|it| format!("SHA-256 {it}"));
+    [format!("SHA-1 {}", it.thumbprint)].into_iter().chain(fingerprint).chain([verified.to_owned()]).collect()
 }

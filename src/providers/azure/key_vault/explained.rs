@@ -1,11 +1,14 @@
-//! What people are shown of a certificate in a vault. Pure.
+//! What people are shown of a certificate in a vault. Pure, but for the listing of the vault.
 
-use super::KeyVault;
+use serde_json::{Value, json};
+
 use super::compare::{Repair, repair};
 use super::observed::{Bundle, Observed, State};
 use super::step::Step;
 use super::wish::{Desired, Signer, Wish};
-use crate::engine::explained::{Explained, Row};
+use super::{KeyVault, declared};
+use crate::engine::error::CloudError;
+use crate::engine::explained::{Explained, Row, Stocked};
 
 impl Explained for KeyVault {
     const PERMISSIONS: &'static [&'static str] = &[
@@ -62,6 +65,47 @@ impl Explained for KeyVault {
             | Step::Purge => Vec::new(),
         }
     }
+
+    const PARENT: &'static str = "VAULT or https://VAULT.vault.azure.net";
+
+    fn parent(text: &str) -> Option<Value> {
+        let host = text.strip_prefix("https://").map(|it| it.trim_end_matches('/'));
+        let name = host.map_or(text, |it| it.split('.').next().unwrap_or_default());
+        (!name.is_empty() && !name.contains('/')).then(|| json!({ "vaultName": name }))
+    }
+
+    fn source(secret: &str) -> Value {
+        json!({ "import": { "secretRef": { "name": secret } } })
+    }
+
+    async fn stock(&self, only: Option<&str>) -> Result<Vec<Stocked>, CloudError> {
+        let names = match only {
+            Some(name) => vec![name.to_owned()],
+            None => self.names().await?,
+        };
+        let mut stock = Vec::new();
+        for name in names {
+            let found = self.bundle(&["certificates", &name], false).await?;
+            stock.extend(found.map(|it| stocked(name, &it)));
+        }
+        Ok(stock)
+    }
+}
+
+fn stocked(name: String, it: &Bundle) -> Stocked {
+    let certificate = it.certificate.as_ref();
+    let told = certificate.map_or_else(
+        || vec!["not issued yet".to_owned()],
+        |it| vec![format!("SHA-256 {}", it.sha256_fingerprint()), format!("expires {}", it.not_after())],
+    );
+    let mut spec = json!({ "certificateName": name });
+    if let Some(declared) = declared::spec(&it.policy) {
+        spec["import"] = Value::Null;
+        for (member, value) in declared.as_object().into_iter().flatten() {
+            spec[member] = value.clone();
+        }
+    }
+    Stocked { spec, name, label: None, told }
 }
 
 /// The first thing in which what was issued is not as wanted.

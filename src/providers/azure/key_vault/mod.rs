@@ -6,6 +6,7 @@
 
 mod compare;
 mod content;
+mod declared;
 mod error;
 mod explained;
 mod next;
@@ -40,9 +41,13 @@ use crate::engine::error::CloudError;
 use crate::engine::{Facts, Freshness, Goal, Next, Output, Provider, Renewal, Unusable, Work};
 use crate::http::{Answer, Body, Limit, Method};
 use crate::pki;
+use crate::providers::failure::Fault;
 use crate::source::account::Account;
 use crate::source::target::Target;
 use crate::source::{Fetched, Reference, material};
+
+/// More pages than are worth reading: a page has 25 certificates.
+const MAX_PAGES: usize = 400;
 
 /// How long to wait for the vault where it does not say.
 const POLL: Duration = Duration::from_secs(10);
@@ -277,6 +282,23 @@ impl KeyVault {
             }
             Err(failure) => Err(unread(&failure, was_seen)),
         }
+    }
+
+    /// The names of all certificates of the vault.
+    async fn names(&self) -> Result<Vec<String>, CloudError> {
+        let mut call = self.call(Method::Get, &["certificates"], "certificates/list");
+        call.limit = Limit::Page;
+        let mut names = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let page: wire::Listing = self.vault.read(&call).await?;
+            names.extend(page.names().map(str::to_owned));
+            match page.next() {
+                _ if !page.has_more() => return Ok(names),
+                Some(next) => call.page = Some(("$skiptoken", next)),
+                None => break,
+            }
+        }
+        Err(call.failed(Fault::Unreadable).into())
     }
 
     /// What is asked of a vault that has just answered: a 404 is believed.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use url::Url;
 use zeroize::Zeroizing;
 
 use super::policy::Policy;
@@ -147,9 +148,26 @@ struct Listed {
 impl Listing {
     /// Whether the certificate is known not to be there: the listing has no further page, and not this name.
     pub(super) fn lacks(&self, name: &str) -> bool {
+        !self.has_more() && !self.names().any(|it| it.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether there is a further page.
+    pub(super) fn has_more(&self) -> bool {
+        self.next_link.as_deref().is_some_and(|it| !it.is_empty())
+    }
+
+    /// The names on the page.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let ids = self.value.iter().filter_map(|it| it.id.as_deref());
-        let mut names = ids.filter_map(|it| it.trim_end_matches('/').split("/certificates/").nth(1));
-        let more = self.next_link.as_deref().is_some_and(|it| !it.is_empty());
-        !more && !names.any(|it| it.split('/').next().is_some_and(|it| it.eq_ignore_ascii_case(name)))
+        let paths = ids.filter_map(|it| it.trim_end_matches('/').split("/certificates/").nth(1));
+        paths.filter_map(|it| it.split('/').next())
+    }
+
+    /// Where the listing goes on. Of the link only that is taken, so that the next page is asked of the same vault.
+    pub(super) fn next(&self) -> Option<String> {
+        let link = Url::parse(self.next_link.as_deref()?).ok()?;
+        link.query_pairs()
+            .find(|(key, _)| key.eq_ignore_ascii_case("$skiptoken"))
+            .map(|(_, it)| it.into_owned())
     }
 }

@@ -1,9 +1,12 @@
-//! What people are shown of a certificate in IoTDA. Pure.
+//! What people are shown of a certificate in IoTDA. Pure, but for the listing of the instance.
+
+use serde_json::{Value, json};
 
 use super::next::{Desired, Observed, standing};
 use super::step::Step;
-use super::{Iotda, Operation};
-use crate::engine::explained::{Explained, Row};
+use super::{Iotda, Operation, wire};
+use crate::engine::error::CloudError;
+use crate::engine::explained::{Explained, Row, Stocked};
 
 impl Explained for Iotda {
     const PERMISSIONS: &'static [&'static str] = &[
@@ -49,4 +52,47 @@ impl Explained for Iotda {
             Step::Update { .. } | Step::Delete { .. } => Vec::new(),
         }
     }
+
+    const PARENT: &'static str = "REGION/PROJECT_ID[/HOST][/app/APP_ID]";
+
+    /// The resource space is a part of it: nothing is adopted that may stand in somebody else's.
+    fn parent(text: &str) -> Option<Value> {
+        let segments: Vec<_> = text.trim_matches('/').split('/').collect();
+        let (place, app_id) = match segments.as_slice() {
+            [place @ .., "app", app_id] => (place, Some(*app_id)),
+            place => (place, None),
+        };
+        let mut spec = match place {
+            [region, project] => json!({ "iotda": { "region": region, "projectId": project } }),
+            [region, project, host] => {
+                json!({ "iotda": { "region": region, "projectId": project, "host": host } })
+            }
+            _ => return None,
+        };
+        if let Some(app_id) = app_id {
+            spec["appId"] = app_id.into();
+        }
+        Some(spec)
+    }
+
+    fn source(secret: &str) -> Value {
+        json!({ "source": { "secretRef": { "name": secret } } })
+    }
+
+    async fn stock(&self, only: Option<&str>) -> Result<Vec<Stocked>, CloudError> {
+        let stocked = self.list().await?.into_iter().map(stocked);
+        Ok(stocked.filter(|it| it.is(only)).collect())
+    }
+}
+
+/// IoTDA knows no names: what the certificate holds tells which one is meant.
+fn stocked(it: wire::Description) -> Stocked {
+    let (label, expires) = (it.common_name().map(str::to_owned), it.expires());
+    let verified = it.clone().parsed().map(|it| if it.verified { "verified" } else { "not verified" });
+    let told = [
+        label.as_ref().map(|it| format!("CN={it}")),
+        expires.map(|it| format!("expires {it}")),
+        verified.map(str::to_owned),
+    ];
+    Stocked { name: it.certificate_id, label, spec: json!({}), told: told.into_iter().flatten().collect() }
 }

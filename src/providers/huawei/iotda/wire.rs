@@ -89,6 +89,16 @@ fn id<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
 }
 
 impl Description {
+    /// The subject's common name.
+    pub(super) fn common_name(&self) -> Option<&str> {
+        self.cn_name.as_deref().filter(|it| !it.is_empty())
+    }
+
+    /// End of validity.
+    pub(super) fn expires(&self) -> Option<Timestamp> {
+        self.expiry_date
+    }
+
     /// What a listing's item shows of the certificate, if it can be read.
     pub(super) fn face(&self) -> Option<Face> {
         let name = self.cn_name.as_deref().unwrap_or_default(); // a subject may be without one
