@@ -43,16 +43,17 @@ impl Served {
         }
     }
 
-    /// The APIs of a kind whose objects are not decoded, wherever it is served.
-    pub fn undecoded<K>(&self, client: &Client) -> Vec<Api<DynamicObject>>
+    /// The APIs of a kind whose objects are not decoded, wherever it is served, each with its namespace if that was named.
+    pub fn undecoded<K>(&self, client: &Client) -> Vec<(Option<&str>, Api<DynamicObject>)>
     where
         K: Resource<DynamicType = (), Scope: Scoped>,
     {
         let kind = ApiResource::erase::<K>(&());
         match self.places::<K>() {
-            None => vec![Api::all_with(client.clone(), &kind)],
+            None => vec![(None, Api::all_with(client.clone(), &kind))],
             Some(namespaces) => {
-                namespaces.iter().map(|it| Api::namespaced_with(client.clone(), it, &kind)).collect()
+                let api = |it| Api::namespaced_with(client.clone(), it, &kind);
+                namespaces.iter().map(|it| (Some(it.as_str()), api(it))).collect()
             }
         }
     }

@@ -62,20 +62,32 @@ async fn each<K>(engine: &Engine, mut note: impl FnMut(K))
 where
     K: Resource<DynamicType = (), Scope: Scoped> + Clone + Debug + DeserializeOwned,
 {
-    for api in engine.served.undecoded::<K>(&engine.client) {
-        each_of(&api, &mut note).await;
+    for (namespace, api) in engine.served.undecoded::<K>(&engine.client) {
+        each_of(engine, namespace, &api, &mut note).await;
     }
 }
 
-async fn each_of<K>(api: &Api<DynamicObject>, note: &mut impl FnMut(K))
-where
+async fn each_of<K>(
+    engine: &Engine,
+    namespace: Option<&str>,
+    api: &Api<DynamicObject>,
+    note: &mut impl FnMut(K),
+) where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
     let mut failures = 0;
     while let Err(error) = list(api, note).await {
-        if status_code(&error) == Some(404) {
-            tracing::warn!(kind = kind_of::<K>(), "the kind is not installed");
-            return;
+        match (status_code(&error), namespace) {
+            (Some(404), _) => {
+                tracing::warn!(kind = kind_of::<K>(), "the kind is not installed");
+                return;
+            }
+            // Our rights went with it; the others must not wait for them.
+            (Some(403), Some(namespace)) if engine.cluster.is_gone(namespace).await => {
+                tracing::warn!(namespace, "the namespace does not exist");
+                return;
+            }
+            _ => {}
         }
         tracing::warn!(%error, kind = kind_of::<K>(), "the objects cannot be listed; trying again");
         failures += 1;

@@ -273,6 +273,11 @@ impl Cluster {
         Ok(found.is_some_and(|it| it.metadata.deletion_timestamp.is_some()))
     }
 
+    /// Whether the API server says that there is no such namespace.
+    pub async fn is_gone(&self, namespace: &str) -> bool {
+        matches!(Api::<Namespace>::all(self.client.clone()).get_opt(namespace).await, Ok(None))
+    }
+
     async fn allows(&self, allowed: Option<&AllowedNamespaces>, namespace: &str) -> Result<bool, FetchError> {
         let Some(AllowedNamespaces { names, selector }) = allowed else { return Ok(false) };
         if names.as_ref().is_some_and(|it| it.iter().any(|name| name == namespace)) {

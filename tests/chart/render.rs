@@ -53,7 +53,6 @@ async fn the_defaults_are_as_committed() -> Result<()> {
 
 /// What one setting changes: arguments, the object's kind and name, where in it, and what is there.
 fn rows() -> Vec<(&'static str, &'static str, &'static str, &'static str, Value)> {
-    let container = "/spec/template/spec/containers/0";
     vec![
         ("replicas=2", "Deployment", "certferry", "/spec/replicas", json!(2)),
         (
@@ -182,7 +181,7 @@ fn rows() -> Vec<(&'static str, &'static str, &'static str, &'static str, Value)
             "otlp.endpoint=http://c:4317",
             "Deployment",
             "certferry",
-            &*format!("{container}/env/2").leak(),
+            "/spec/template/spec/containers/0/env/2",
             json!({ "name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://c:4317" }),
         ),
     ]

@@ -39,6 +39,7 @@ pub async fn hold(world: &World) -> Result<()> {
     only_what_was_asked_for(world, &writes)?;
     in_instances::nothing_else_was_called(world).await?;
     no_secret_is_told(world).await?;
+    nothing_is_refused(world)?;
     // What a test did last may still be on its way.
     eventually(SOON, "the invariants", async || {
         let (objects, remote) = (objects(world).await?, remote(world).await?);
@@ -115,6 +116,13 @@ async fn no_secret_is_told(world: &World) -> Result<()> {
     for canary in [CLIENT_SECRET, SECRET_KEY, "PRIVATE KEY", "PRIVATE-KEY"] {
         ensure!(!told.contains(canary), "I8: `{canary}` stands in a status or an event");
     }
+    Ok(())
+}
+
+/// The rights that the chart grants are enough.
+fn nothing_is_refused(world: &World) -> Result<()> {
+    let refusals = world.refusals()?;
+    ensure!(refusals.is_empty(), "the API server refused the operator: {refusals:?}");
     Ok(())
 }
 

@@ -54,7 +54,7 @@ async fn the_certificate_is_exported_where_that_is_granted() -> Result<()> {
     world.says("web", "SpecInvalid", "Secret `web-out` with status 422").await?;
     world.kubectl(&["delete", "secret", "web-out"]).await?;
     world.ready("web").await?;
-    world.stop().await
+    world.stop_without_rights().await
 }
 
 /// Of a Secret's value.

@@ -157,7 +157,7 @@ async fn a_namespace_that_does_not_grant_its_secrets_is_told_how_and_heals() -> 
     world.reason("factory-root", "SourcesNotGranted").await?;
     world.cluster.granting_namespace(&world.namespace).await?;
     world.ready("factory-root").await?;
-    world.stop().await
+    world.stop_without_rights().await
 }
 
 #[tokio::test(flavor = "multi_thread")]

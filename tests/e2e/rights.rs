@@ -79,6 +79,22 @@ async fn equal_sets(name: &str, scope: &[&str]) -> Result<()> {
     world.stop().await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_named_namespace_that_is_gone_holds_up_no_other() -> Result<()> {
+    let stage = Stage::bare(Options::default()).await?;
+    for namespace in ["e2e-here", "e2e-gone"] {
+        stage.cluster.kubectl(&["create", "namespace", namespace], None).await?;
+    }
+    stage.cluster.install_with(&["watchNamespaces={e2e-gone,e2e-here}"]).await?;
+    // Its RoleBinding goes with it.
+    stage.cluster.kubectl(&["delete", "namespace", "e2e-gone"], None).await?;
+    let operator = stage.cluster.deployed_operator(binary()).await?;
+    let world = World::on(stage.cluster.clone(), "here").await?;
+    world.settled("factory-root").await?;
+    operator.stop().await?;
+    world.stop().await
+}
+
 fn with_subresource(resource: &str, subresource: &str) -> String {
     if subresource.is_empty() { resource.to_owned() } else { format!("{resource}/{subresource}") }
 }
@@ -271,4 +287,33 @@ async fn others_are_served(world: &World, named: bool) -> Result<()> {
 /// Every certificate, and the accounts, which wait for them.
 async fn deletes(world: &World) -> Result<()> {
     world.kubectl(&["delete", "certferry", "--all", "--timeout=90s"]).await.map(drop)
+}
+
+/// Peak of what the process holds in memory, in MiB.
+fn peak(pid: u32) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:")).context("no peak")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? / 1024)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_certificates_fit_into_the_memory_that_the_chart_gives() -> Result<()> {
+    let stage = Stage::bare(Options::default()).await?;
+    stage.cluster.install().await?;
+    let limit = ["get", "deployment", "certferry", "-n", NAMESPACE, "-o"];
+    let path = "jsonpath={.spec.template.spec.containers[0].resources.limits.memory}";
+    let limit = stage.cluster.kubectl(&[&limit[..], &[path]].concat(), None).await?;
+    let limit: u64 = limit.strip_suffix("Mi").context("not in Mi")?.parse()?;
+    let operator = stage.cluster.deployed_operator(binary()).await?;
+    let world = World::on(stage.cluster.clone(), "memory").await?;
+    world.settled("first").await?;
+    let one = peak(operator.process.pid())?;
+    let more: Vec<_> = (1..150).map(|number| world.certificate(&format!("root-{number}"))).collect();
+    world.apply(&more.join("---\n")).await?;
+    world.kubectl(&["wait", "--for=condition=Ready", "--timeout=300s", "iothubcertificate", "--all"]).await?;
+    let many = peak(operator.process.pid())?;
+    println!("{one} MiB with one certificate, {many} MiB with 150; the limit is {limit} MiB");
+    ensure!(many * 2 <= limit, "{many} MiB leave no room below {limit} MiB");
+    operator.stop().await?;
+    world.stop().await
 }

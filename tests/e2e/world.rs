@@ -1,7 +1,7 @@
 //! What a test stands on: a namespace on the shared control plane, an emulator and an account of its own, and the one
 //! operator that serves them all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,6 +38,8 @@ pub struct World {
     pub namespace: String,
     /// The kind that its tests are about.
     pub kind: &'static str,
+    /// Where what the operator asks for is logged, if anywhere.
+    plane: Option<&'static ControlPlane>,
     /// The spec last applied for each remote certificate.
     asked: Mutex<BTreeMap<String, Value>>,
     /// What the API server showed of its objects.
@@ -80,7 +82,8 @@ pub fn thumbprint(pair: &Pair) -> String {
 
 impl World {
     pub async fn start(name: &str) -> Result<Self> {
-        Self::on(shared().await?.cluster.clone(), name).await
+        let Shared { plane, cluster, .. } = shared().await?;
+        Ok(Self { plane: Some(plane), ..Self::on(cluster.clone(), name).await? })
     }
 
     /// The same, for certificates in vaults.
@@ -106,7 +109,7 @@ impl World {
         let seen = Seen::from_now(&cluster, &namespace).await?;
         cluster.emulated_account(&namespace, &namespace, &emulator.urls).await?;
         let (kind, asked) = ("iothubcertificate", Mutex::default());
-        Ok(Self { emulator, cluster, namespace, kind, asked, seen })
+        Ok(Self { emulator, cluster, namespace, kind, plane: None, asked, seen })
     }
 
     /// The end of a test: whatever it was about, the invariants hold.
@@ -115,6 +118,20 @@ impl World {
         self.seen.is_kept(&self.namespace)?;
         self.seen.is_shown_rightly(&self.cluster).await?;
         self.emulator.stop().await
+    }
+
+    /// The same, of a world that lacks a right on purpose.
+    pub async fn stop_without_rights(self) -> Result<()> {
+        Self { plane: None, ..self }.stop().await
+    }
+
+    /// What the operator asked for in the world's namespace, and may not: `verb resource`.
+    pub fn refusals(&self) -> Result<BTreeSet<String>> {
+        let Some(plane) = self.plane else { return Ok(BTreeSet::new()) };
+        let ours = plane.audit_refusals()?.into_iter().filter(|it| {
+            it.user == "system:serviceaccount:certferry:certferry" && it.namespace == self.namespace
+        });
+        Ok(ours.map(|it| format!("{} {} {}", it.verb, it.resource, it.subresource)).collect())
     }
 
     pub async fn apply(&self, manifests: &str) -> Result<()> {

@@ -42,6 +42,14 @@ pub(super) fn events(path: &Path) -> Result<Vec<AuditEvent>> {
     parse(&log)
 }
 
+/// Those that were answered with 403. The others are not parsed: a long log is read at once.
+pub(super) fn refusals(path: &Path) -> Result<Vec<AuditEvent>> {
+    let log = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let refused = log.split_inclusive('\n').filter(|it| it.contains("\"code\":403"));
+    let events = parse(&refused.collect::<String>())?;
+    Ok(events.into_iter().filter(|it| it.code == 403).collect())
+}
+
 fn parse(log: &str) -> Result<Vec<AuditEvent>> {
     let mut events = Vec::new();
     let mut known = HashSet::new();

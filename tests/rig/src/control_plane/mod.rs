@@ -127,6 +127,12 @@ impl ControlPlane {
         audit::events(&self.servers.audit_log())
     }
 
+    /// Those of them that it forbade.
+    pub fn audit_refusals(&self) -> Result<Vec<AuditEvent>> {
+        ensure!(self.servers.options.audit, "this plane writes no audit log: set Options::audit");
+        audit::refusals(&self.servers.audit_log())
+    }
+
     /// Ends all servers, in the order that they can bear, and removes the folder.
     pub async fn stop(mut self) -> Result<()> {
         self.controller_manager.stop(STOP_GRACE).await?;
