@@ -71,7 +71,7 @@ impl From<CloudError> for Setback {
     fn from(CloudError { reason, message, then }: CloudError) -> Self {
         let after = match then {
             Then::Retry { after } => after,
-            Then::Reread { .. } | Then::Waive => None,
+            Then::Reread { .. } | Then::Replan | Then::Waive => None,
         };
         Self { after, ..Self::new(reason, message) }
     }
@@ -97,8 +97,16 @@ pub trait Gate<P: Provider>: Send {
     fn open(&mut self, root: &mut P::Root, step: &P::Step)
     -> impl Future<Output = Result<(), Closed>> + Send;
 
-    /// Takes note that the service answered: what was recorded for the step does not take effect later.
-    fn answered(&mut self, root: &P::Root);
+    /// Takes note that the service answered: what was recorded for the step does not take effect later. What it made has
+    /// this id, where the service gives ids.
+    fn answered(
+        &mut self,
+        root: &mut P::Root,
+        made: Option<String>,
+    ) -> impl Future<Output = Result<(), Closed>> + Send;
+
+    /// Takes note that the service did not do what was recorded for the step.
+    fn refused(&mut self, root: &mut P::Root) -> impl Future<Output = Result<(), Closed>> + Send;
 }
 
 /// Why a call may not be made.
@@ -169,8 +177,9 @@ pub async fn converge<P: Provider>(
         match provider.apply(step).await {
             Ok(seen) => {
                 // Another step's record stays open: nothing is known of that one yet.
-                if is_recorded {
-                    gate.answered(root);
+                let made = seen.as_ref().and_then(P::made);
+                if is_recorded && gate.answered(root, made).await.is_err() {
+                    return End::Outdated;
                 }
                 answered = seen;
             }
@@ -178,9 +187,15 @@ pub async fn converge<P: Provider>(
                 let so_far = rereads.entry(error.reason).or_default();
                 match error.then {
                     Then::Reread { tries } if *so_far < tries => *so_far += 1,
+                    Then::Replan if *so_far == 0 => {
+                        *so_far += 1;
+                        if is_recorded && gate.refused(root).await.is_err() {
+                            return End::Outdated;
+                        }
+                    }
                     Then::Waive => return End::Waived(error.into()),
-                    Then::Reread { .. } | Then::Retry { .. } => {
-                        attempt.refused = matches!(error.then, Then::Retry { .. });
+                    Then::Reread { .. } | Then::Replan | Then::Retry { .. } => {
+                        attempt.refused = matches!(error.then, Then::Replan | Then::Retry { .. });
                         return End::Failed(Setback::from(error).seen(behind, Some(attempt)));
                     }
                 }

@@ -171,6 +171,10 @@ pub trait Fixture: Sync {
     fn patience(&self) -> usize {
         0
     }
+    /// Whether a write between these states did nothing but what has to be done before a removal.
+    fn lets_go(&self, _before: &Objects, _after: &Objects) -> bool {
+        false
+    }
     /// Whether an intent announces that this object is made.
     fn announces(&self, intent: &Value, object: &Value) -> bool;
     /// What the operator says that it would write, where it only looks and this is there.

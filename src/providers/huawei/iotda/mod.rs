@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::content::Content;
-use self::next::{CaCertificate, Desired, Held, Intended, Observed};
+use self::next::{CaCertificate, Desired, Held, Intended, Made, Observed};
 use self::settings::Settings;
 use self::step::Step;
 use super::{Call, Failure, Huawei, Operation, Place, Whereabouts};
@@ -120,6 +120,10 @@ impl Provider for Iotda {
         Vec::new()
     }
 
+    fn made(answered: &Observed) -> Option<String> {
+        answered.made().map(str::to_owned)
+    }
+
     async fn connect(
         huawei: &Huawei,
         account: &Account,
@@ -168,15 +172,21 @@ impl Provider for Iotda {
                 wanted.into_iter().chain(held.intended.iter().map(|it| &it.content)).collect();
             let known = |id: &str| current.iter().chain(&retiring).any(|it| it.id == id);
             others = reading.others(&looked_for, held.intended.as_ref(), known).await?;
+            let unlisted = |it: &&CaCertificate| !ids.contains(&it.id);
+            ids.extend(others.iter().filter(unlisted).map(|it| it.id.clone()).collect::<Vec<_>>());
         }
         Ok(Observed { current, retiring, others, ids, held, now: self.clock.now() })
     }
 
     async fn apply(&self, step: Step) -> Result<Option<Observed>, CloudError> {
         match step {
-            Step::Upload { certificate, .. } => {
+            Step::Upload { certificate, observed } => {
                 let body = wire::Upload { content: certificate.to_pem(), app_id: self.app_id.as_deref() };
-                self.send(Operation::Upload, &["certificates"], &body).await
+                let call = Call::new(Operation::Upload, &["certificates"]).body(Body::json(&body));
+                let answer = self.place.call(&call).await?;
+                // What was made is told later too, by its content.
+                let made = answer.json::<wire::Description>().ok().and_then(|it| it.holding(&certificate));
+                Ok(made.map(|it| observed.with_made(it, Content::of(&certificate))))
             }
             Step::Verify { id, proof, .. } => {
                 let proof = proof.certificate(self.clock.now()).await?;
@@ -188,7 +198,10 @@ impl Provider for Iotda {
             Step::Update { id, change } => {
                 self.send(Operation::Update, &["certificates", &id], &change).await
             }
-            Step::Delete { id, .. } => {
+            Step::Unbind { id, .. } => {
+                self.send(Operation::Update, &["certificates", &id], &settings::unbound()).await
+            }
+            Step::Delete { id, .. } | Step::Discard { id, .. } => {
                 let segments = ["certificates", id.as_str()];
                 match self.place.call(&Call::new(Operation::Delete, &segments)).await {
                     Err(failure) if failure.is_absence() => Ok(None),
@@ -210,8 +223,13 @@ fn held(root: &IotdaCertificate) -> Held {
     let empty = CertificateStatus::default();
     let status = root.status().unwrap_or(&empty);
     let intended = status.intent.as_ref().and_then(|it| {
-        let content = it.content_hash.parse().ok().filter(|_| it.step == "Upload")?;
-        Some(Intended { content, known_ids: it.known_ids.clone(), since: it.start_time })
+        let made = match (it.step.as_str(), it.made.clone()) {
+            (Step::UPLOAD, None) => Made::NoneOf(it.known_ids.clone().unwrap_or_default()),
+            (Step::UPLOAD, Some(id)) => Made::This(id),
+            (Step::DISCARD, Some(id)) => Made::TakenBack(id),
+            _ => return None,
+        };
+        Some(Intended { content: it.content_hash.parse().ok()?, made, since: it.start_time })
     });
     let certificate = status.remote.as_ref().and(status.certificate.as_ref());
     let fingerprint = certificate.and_then(|it| it.sha256_fingerprint.as_deref());
@@ -318,14 +336,19 @@ impl Reading<'_> {
         known: impl Fn(&str) -> bool,
     ) -> Result<Vec<CaCertificate>, CloudError> {
         let listed = self.listing().await?.iter();
-        let is_new = |id: &String| intended.is_some_and(|intent| !intent.known_ids.contains(id));
+        let is_new = |id: &str| intended.is_some_and(|intent| intent.may_have_given(id));
         let may_be = |it: &&wire::Description| {
             it.face().is_none_or(|face| contents.iter().any(|content| content.may_be(&face)))
                 || is_new(&it.certificate_id)
         };
         let candidates = listed.filter(may_be).filter(|it| !known(&it.certificate_id));
-        let candidates: Vec<_> =
+        let mut candidates: Vec<_> =
             candidates.map(|it| (it.certificate_id.clone(), it.face().is_some())).collect();
+        // A listing may be behind.
+        let made = intended.and_then(Intended::given).filter(|id| !known(id));
+        if let Some(id) = made.filter(|id| candidates.iter().all(|it| it.0 != *id)) {
+            candidates.push((id.to_owned(), true));
+        }
         let mut found = Vec::new();
         for (id, is_told) in candidates {
             match self.one(&id).await {

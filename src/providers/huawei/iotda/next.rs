@@ -21,6 +21,9 @@ use crate::providers::possession::Possession;
 /// How long an upload without an answer may still take effect.
 const LATE: SignedDuration = SignedDuration::from_mins(10);
 
+/// How long what an answered upload made may not be seen yet.
+const LAG: SignedDuration = SignedDuration::from_mins(1);
+
 /// The first wait for an upload that is not seen yet; each one after it is longer.
 const LOOK: Duration = Duration::from_secs(30);
 
@@ -42,6 +45,7 @@ pub struct Desired {
 }
 
 /// What IoTDA says, and what our records hold of it.
+#[derive(Clone, Debug)]
 pub struct Observed {
     /// The certificate that our records name, if it is there.
     pub current: Option<CaCertificate>,
@@ -91,15 +95,46 @@ pub struct Held {
     pub deletion: Option<DeletionPolicy>,
 }
 
-/// An upload that was about to be made.
+/// An upload that was about to be made, or to be taken back.
 #[derive(Clone, Debug)]
 pub struct Intended {
     /// Of what.
     pub content: Content,
-    /// What was there before.
-    pub known_ids: Vec<String>,
+    /// What it made.
+    pub made: Made,
     /// When that was recorded.
     pub since: Timestamp,
+}
+
+/// What a recorded upload made.
+#[derive(Clone, Debug)]
+pub enum Made {
+    /// None of these, which were there before: its answer did not come.
+    NoneOf(Vec<String>),
+    /// The certificate of this id, by its answer.
+    This(String),
+    /// The same, and it is taken back: nothing more comes of it.
+    TakenBack(String),
+}
+
+impl Observed {
+    /// The same, when the answer to an upload of this content showed what it made.
+    #[must_use]
+    pub fn with_made(mut self, it: CaCertificate, content: Content) -> Self {
+        let made = Made::This(it.id.clone());
+        self.held.intended = Some(Intended { content, made, since: self.now });
+        self.ids.push(it.id.clone());
+        self.others.push(it);
+        self
+    }
+
+    /// The id of what an answer showed to have been made.
+    pub fn made(&self) -> Option<&str> {
+        match &self.held.intended.as_ref()?.made {
+            Made::This(id) => Some(id),
+            Made::NoneOf(_) | Made::TakenBack(_) => None,
+        }
+    }
 }
 
 /// The certificate that the resource is to go by, if it is there.
@@ -120,10 +155,9 @@ pub fn next(goal: &Goal<Desired>, observed: &Observed) -> Next<Step> {
         Goal::Absent => return remove(observed),
         Goal::Present(want) => want,
     };
-    match outdated(want, observed).as_slice() {
-        [] => {}
-        [it] => return Next::Step(Step::Delete { id: it.id.clone(), why: Why::Outdated }),
-        _ => return several(),
+    let outdated = observed.held.intended.as_ref().filter(|it| it.content != want.content);
+    if let Some(next) = outdated.and_then(|intent| discard(intent, observed, Why::Outdated)) {
+        return next;
     }
     match place(want, observed) {
         Place::Ours(it, _) => bring(want, it, observed),
@@ -132,12 +166,6 @@ pub fn next(goal: &Goal<Desired>, observed: &Observed) -> Next<Step> {
         Place::Several => several(),
         Place::Absent => upload(want, observed),
     }
-}
-
-/// What an upload may have made for a source that has changed since.
-fn outdated<'a>(want: &Desired, observed: &'a Observed) -> Vec<&'a CaCertificate> {
-    let intent = observed.held.intended.as_ref().filter(|it| it.content != want.content);
-    intent.map(|it| it.candidates(observed)).unwrap_or_default()
 }
 
 /// How the wanted certificate is there.
@@ -189,18 +217,34 @@ impl Held {
 impl Intended {
     /// How long it may still take effect unseen.
     fn left(&self, now: Timestamp) -> Option<Duration> {
-        let end = self.since.checked_add(LATE).unwrap_or(Timestamp::MAX);
+        let most = match self.made {
+            Made::NoneOf(_) => LATE,
+            Made::This(_) => LAG,
+            Made::TakenBack(_) => return None,
+        };
+        let end = self.since.checked_add(most).unwrap_or(Timestamp::MAX);
         Duration::try_from(end.duration_since(now)).ok().filter(|left| !left.is_zero())
+    }
+
+    /// The id that the upload gave, if its answer came.
+    pub fn given(&self) -> Option<&str> {
+        match &self.made {
+            Made::This(id) | Made::TakenBack(id) => Some(id),
+            Made::NoneOf(_) => None,
+        }
+    }
+
+    /// Whether the upload may have given this id.
+    pub fn may_have_given(&self, id: &str) -> bool {
+        match &self.made {
+            Made::NoneOf(known_ids) => known_ids.iter().all(|it| it != id),
+            Made::This(made) | Made::TakenBack(made) => made == id,
+        }
     }
 
     /// Whether this may be what the upload made.
     fn made(&self, it: &CaCertificate) -> bool {
-        self.content.is(&it.shown) && !self.known_ids.contains(&it.id)
-    }
-
-    /// All that the upload may have made and that is recorded nowhere. It made one of them at most.
-    fn candidates<'a>(&self, observed: &'a Observed) -> Vec<&'a CaCertificate> {
-        observed.others.iter().filter(|it| self.made(it)).collect()
+        self.content.is(&it.shown) && self.may_have_given(&it.id)
     }
 }
 
@@ -209,7 +253,7 @@ fn bring(want: &Desired, it: &CaCertificate, observed: &Observed) -> Next<Step> 
     if let Some(possession) = want.possession.as_ref().filter(|_| !it.verified) {
         // Of many that waited for their proof in vain, the oldest goes: no device knows it.
         return match crowded(it, observed).find(|old| !old.verified) {
-            Some(old) => Next::Step(Step::Delete { id: old.id.clone(), why: Why::Retired }),
+            Some(old) => delete(old, Why::Retired),
             None => verify(want, possession, it),
         };
     }
@@ -217,7 +261,7 @@ fn bring(want: &Desired, it: &CaCertificate, observed: &Observed) -> Next<Step> 
         return Next::Step(Step::Update { id: it.id.clone(), change });
     }
     if let Some(old) = superfluous(it, observed) {
-        return Next::Step(Step::Delete { id: old.id.clone(), why: Why::Retired });
+        return delete(old, Why::Retired);
     }
     let other = observed.held.intended.as_ref().filter(|intent| intent.content != want.content);
     match other.and_then(|intent| intent.left(observed.now)) {
@@ -290,11 +334,31 @@ fn upload(want: &Desired, observed: &Observed) -> Next<Step> {
     if let Some(left) = observed.held.intended.as_ref().and_then(|intent| intent.left(observed.now)) {
         return unseen(left, false);
     }
-    Next::Step(Step::Upload {
-        certificate: want.certificate.clone(),
-        known_ids: observed.ids.clone(),
-        replaces: observed.current.is_some(),
-    })
+    Next::Step(Step::Upload { certificate: want.certificate.clone(), observed: Box::new(observed.clone()) })
+}
+
+/// Away with it. What a template is bound to IoTDA may not delete; before verification none can be bound, nor unbound.
+fn delete(it: &CaCertificate, why: Why) -> Next<Step> {
+    let id = it.id.clone();
+    Next::Step(if is_bound(it) { Step::Unbind { id, why } } else { Step::Delete { id, why } })
+}
+
+/// Away with what the recorded upload made and no other record names. It made one at most.
+fn discard(intent: &Intended, observed: &Observed, why: Why) -> Option<Next<Step>> {
+    let made: Vec<_> = observed.others.iter().filter(|it| intent.made(it)).collect();
+    match made.as_slice() {
+        [] => None,
+        [it] if is_bound(it) => Some(delete(it, why)),
+        [it] => {
+            let (id, content) = (it.id.clone(), intent.content.clone());
+            Some(Next::Step(Step::Discard { id, content, why }))
+        }
+        _ => Some(several()),
+    }
+}
+
+fn is_bound(it: &CaCertificate) -> bool {
+    it.verified && it.settings.template.is_some()
 }
 
 /// What was answered by nothing is mostly seen soon or never: each look comes three times as late as the one before.
@@ -336,19 +400,14 @@ fn several() -> Next<Step> {
 /// an upload may have made.
 fn remove(observed: &Observed) -> Next<Step> {
     let held = &observed.held;
-    let delete = |it: &CaCertificate| Next::Step(Step::Delete { id: it.id.clone(), why: Why::Removal });
     if let Some(it) = observed.current.as_ref().filter(|_| !held.keeps_the_adopted()) {
-        return if held.knows(it) { delete(it) } else { changed(it) };
+        return if held.knows(it) { delete(it, Why::Removal) } else { changed(it) };
     }
     if let Some(it) = observed.retiring.iter().find(|it| held.retires(it).is_some()) {
-        return delete(it);
+        return delete(it, Why::Removal);
     }
-    let made = held.intended.as_ref().map(|intent| intent.candidates(observed)).unwrap_or_default();
-    match made.as_slice() {
-        [] => Next::Done,
-        [it] => delete(it),
-        _ => several(),
-    }
+    let made = held.intended.as_ref().and_then(|intent| discard(intent, observed, Why::Removal));
+    made.unwrap_or(Next::Done)
 }
 
 fn changed(it: &CaCertificate) -> Next<Step> {

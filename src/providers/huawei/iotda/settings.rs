@@ -8,6 +8,13 @@ use serde_json::{Map, Value};
 use super::super::Flag;
 use crate::api::iotda::{Ocsp, OcspTls, Provisioning};
 
+/// The members that are sent so that no template is bound any more.
+pub fn unbound() -> Map<String, Value> {
+    [("provision_enable".to_owned(), false.into()), ("template_id".to_owned(), Value::Null)]
+        .into_iter()
+        .collect()
+}
+
 /// What is wanted; a group that is `None` is not managed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {

@@ -8,7 +8,7 @@ use super::super::{Flag, date};
 use super::content::{Face, Shown};
 use super::next::CaCertificate;
 use super::settings::ShownSettings;
-use crate::pki;
+use crate::pki::{self, Certificate};
 
 /// The body of an upload.
 #[derive(Serialize)]
@@ -95,6 +95,12 @@ impl Description {
         Some(Face::new(name, self.effective_date?, self.expiry_date?))
     }
 
+    /// The same certificate, of which the content is known: an upload's answer does not show it.
+    pub(super) fn holding(self, certificate: &Certificate) -> Option<CaCertificate> {
+        let content = Some(certificate.to_pem());
+        Self { content, ..self }.parsed()
+    }
+
     /// The certificate, if enough of it can be read to tell it from others.
     pub(super) fn parsed(self) -> Option<CaCertificate> {
         if self.status == Flag::Unknown {
@@ -141,6 +147,17 @@ mod tests {
         let read = description.parsed().unwrap();
         assert!(read.verified && read.code.is_some() && read.shown.fingerprint.is_none());
         assert_eq!((read.settings.ocsp, read.settings.provision), (Flag::Off, Flag::On));
+    }
+
+    #[test]
+    fn of_what_was_uploaded_the_answer_tells_the_id() {
+        let certificate =
+            pki::certificates(include_bytes!("../../../../tests/data/pki/p-256.pem")).unwrap().remove(0);
+        let answer =
+            json!({ "certificate_id": "aa", "cn_name": "odd", "status": false, "verify_code": "c0de" });
+        let made = serde_json::from_value::<Description>(answer).unwrap().holding(&certificate).unwrap();
+        assert_eq!((made.id.as_str(), made.verified), ("aa", false));
+        assert_eq!(made.shown.fingerprint, Some(certificate.sha256_fingerprint()));
     }
 
     #[test]
