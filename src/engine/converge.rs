@@ -134,6 +134,7 @@ pub async fn converge<P: Provider>(
     // A success in between is no progress if the same failure comes back: a code is given, its proof refused again.
     let mut rereads = HashMap::<Reason, u8>::new();
     let mut answered: Option<P::Observed> = None;
+    let mut refused: Option<(Attempt, CloudError)> = None;
     for _ in 0..=MAX_STEPS {
         // What a call's own answer showed serves for the next call; that the goal is reached is believed of a read.
         let (observed, from_read) = match answered.take() {
@@ -166,6 +167,11 @@ pub async fn converge<P: Provider>(
             content_hash: step.content_hash(),
             refused: false,
         };
+        if let Some((before, error)) = refused.take()
+            && (before.name, &before.content_hash) == (attempt.name, &attempt.content_hash)
+        {
+            return End::Failed(Setback::from(error).seen(behind, Some(before)));
+        }
         match gate.open(root, &step).await {
             Ok(()) => {}
             Err(Closed::Outdated) => return End::Outdated,
@@ -187,15 +193,16 @@ pub async fn converge<P: Provider>(
                 let so_far = rereads.entry(error.reason).or_default();
                 match error.then {
                     Then::Reread { tries } if *so_far < tries => *so_far += 1,
-                    Then::Replan if *so_far == 0 => {
-                        *so_far += 1;
+                    Then::Replan => {
                         if is_recorded && gate.refused(root).await.is_err() {
                             return End::Outdated;
                         }
+                        attempt.refused = true;
+                        refused = Some((attempt, error));
                     }
                     Then::Waive => return End::Waived(error.into()),
-                    Then::Reread { .. } | Then::Replan | Then::Retry { .. } => {
-                        attempt.refused = matches!(error.then, Then::Replan | Then::Retry { .. });
+                    Then::Reread { .. } | Then::Retry { .. } => {
+                        attempt.refused = matches!(error.then, Then::Retry { .. });
                         return End::Failed(Setback::from(error).seen(behind, Some(attempt)));
                     }
                 }

@@ -94,6 +94,13 @@ pub enum Remote {
         /// Whether it must count as verified.
         verified: bool,
     },
+    /// The same, beside what was there before the resource and stays.
+    HoldsBesideAdopted {
+        /// Which one.
+        which: Which,
+        /// Whether it must count as verified.
+        verified: bool,
+    },
     /// What stood there before the faults began, to the byte, and the operator tried no write.
     Untouched,
 }
@@ -140,6 +147,10 @@ pub trait Fixture: Sync {
     /// Whether names are given by the user. Then there is room for one object in the resource's place; where the service
     /// gives them there is room for several, and each is somebody's.
     fn has_names(&self) -> bool {
+        true
+    }
+    /// Whether others do something amid its stories.
+    fn others_act(&self) -> bool {
         true
     }
     /// Which object in the resource's place stands for it, by its status.
@@ -217,6 +228,11 @@ pub fn all() -> [&'static dyn Fixture; 4] {
         &crate::api_management::ApiManagement,
         &crate::iotda::Iotda,
     ]
+}
+
+/// Fixtures that tell further stories of their kinds.
+pub fn further() -> [&'static dyn Fixture; 1] {
+    [&crate::iot_hub::overlap::Overlap]
 }
 
 /// The fixture of a kind. A kind without one fails the suite.

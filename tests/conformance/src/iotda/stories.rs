@@ -77,7 +77,7 @@ fn coming(plain: &Scenario) -> Vec<Scenario> {
             switches: json!({ "iotda": { "duplicate": "refused014303" } }),
             end: End::Stuck("UploadRefused", "holds it already"),
             remote: Remote::Absent,
-            calls: 6,
+            calls: 5,
             slow: true,
             ..plain.clone()
         },
@@ -167,6 +167,15 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             calls: 18,
             slow: true,
             ..verified.clone()
+        },
+        Scenario {
+            name: "replace-beside-adopted",
+            before: Some(First),
+            then: rotated.clone(),
+            remote: Remote::HoldsBesideAdopted { which: Second, verified: false },
+            slow: true,
+            calls: 8,
+            ..settled.clone()
         },
         Scenario {
             name: "replace-adopted",
