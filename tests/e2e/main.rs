@@ -27,7 +27,9 @@ mod proof;
 mod rest;
 mod secrets;
 mod service;
+mod signatures;
 mod vault;
+mod vendor;
 mod watches;
 mod world;
 
