@@ -47,6 +47,8 @@ pub enum ReferenceKind {
     CertificateRequest,
     /// A certificate in a key vault.
     KeyVaultCertificate,
+    /// A certificate in IoTDA.
+    IotdaCertificate,
 }
 
 impl Reference {
@@ -77,6 +79,11 @@ impl Reference {
         Self { kind: ReferenceKind::KeyVaultCertificate, ..Self::secret(name) }
     }
 
+    /// An IotdaCertificate. Its keys are `iotda`, where it stands, in JSON, and, once it stands there, `id`.
+    pub fn iotda_certificate(name: impl Into<String>) -> Self {
+        Self { kind: ReferenceKind::IotdaCertificate, ..Self::secret(name) }
+    }
+
     /// A ConfigMap.
     pub fn config_map(name: impl Into<String>) -> Self {
         Self { kind: ReferenceKind::ConfigMap, ..Self::secret(name) }
@@ -91,7 +98,8 @@ impl Reference {
             | ReferenceKind::CloudAccount
             | ReferenceKind::ServiceAccount
             | ReferenceKind::CertificateRequest
-            | ReferenceKind::KeyVaultCertificate => namespace.to_owned(),
+            | ReferenceKind::KeyVaultCertificate
+            | ReferenceKind::IotdaCertificate => namespace.to_owned(),
         };
         ObjectKey { kind: self.kind, namespace, name: self.name.clone() }
     }

@@ -17,12 +17,12 @@ use serde::Serialize;
 
 use self::content::Content;
 use self::next::{CaCertificate, Desired, Held, Intended, Made, Observed};
-use self::settings::Settings;
+use self::settings::{Ocsp, Settings};
 use self::step::Step;
 use super::{Call, Failure, Huawei, Operation, Place, Whereabouts};
 use crate::api::certificate::{CertificateResource, CertificateStatus, IssuedCode, Remote, parse_duration};
-use crate::api::iotda::IotdaCertificate;
-use crate::api::reason::Invalid;
+use crate::api::iotda::{IotdaCertificate, IotdaCertificateRef};
+use crate::api::reason::{Invalid, Reason};
 use crate::engine::clock::Clock;
 use crate::engine::error::CloudError;
 use crate::engine::{Facts, Freshness, Goal, Next, Output, Provider, Renewal, Unusable};
@@ -53,12 +53,13 @@ impl Provider for Iotda {
     type Observed = Observed;
     type Step = Step;
 
-    /// IoTDA knows no names: the resource's own stands for it.
+    /// IoTDA knows no names: the resource's own stands for it. A project that is not named has no id's form.
     fn target(root: &IotdaCertificate) -> Target {
         let place = &root.spec.iotda;
+        let of_region = format!("in-{}", place.region);
         Target::new([
             "iotda",
-            &place.project_id,
+            place.project_id.as_deref().unwrap_or(&of_region),
             place.host.as_deref().unwrap_or("shared"),
             root.spec.app_id.as_deref().unwrap_or("default"),
             root.metadata.namespace.as_deref().unwrap_or_default(),
@@ -70,12 +71,17 @@ impl Provider for Iotda {
         let mut references = material::references(&root.spec.source);
         let asked = root.spec.verification.as_ref().map(|it| &it.proof_of_possession);
         references.extend(possession::references(asked));
+        references.extend(server_ca(root).map(|it| Reference::iotda_certificate(&it.name)));
         references.dedup();
         references
     }
 
     fn check(root: &IotdaCertificate) -> Result<(), Invalid> {
         grace(root)?;
+        if server_ca(root).is_some_and(|it| Some(&it.name) == root.metadata.name.as_ref()) {
+            let message = "`spec.ocsp.ssl.serverCaRef` must name another IotdaCertificate";
+            return Err(Invalid::new(Reason::SpecInvalid, message));
+        }
         material::check(&root.spec.source)
     }
 
@@ -88,7 +94,7 @@ impl Provider for Iotda {
         Ok(Desired {
             content: Content::of(&certificate),
             possession: possession.transpose()?,
-            settings: Settings { provisioning: spec.provisioning.clone(), ocsp: spec.ocsp.clone() },
+            settings: Settings { provisioning: spec.provisioning.clone(), ocsp: ocsp(root, found)? },
             grace: grace(root)?,
             certificate,
         })
@@ -135,7 +141,7 @@ impl Provider for Iotda {
         let iotda = &root.spec.iotda;
         let whereabouts = Whereabouts {
             region: &iotda.region,
-            project_id: Some(&iotda.project_id),
+            project_id: iotda.project_id.as_deref(),
             instance_id: iotda.instance_id.as_deref(),
             host: iotda.host.as_deref(),
         };
@@ -218,6 +224,36 @@ fn grace(root: &IotdaCertificate) -> Result<Duration, Invalid> {
     parse_duration("spec.rotation.gracePeriod", asked.unwrap_or("24h"))
 }
 
+/// The IotdaCertificate of the OCSP server's CA, if one is named.
+fn server_ca(root: &IotdaCertificate) -> Option<&IotdaCertificateRef> {
+    root.spec.ocsp.as_ref()?.ssl.as_ref()?.server_ca_ref.as_ref()
+}
+
+/// The checks by OCSP that are wanted. The certificate of the server's CA has to stand in the same instance.
+fn ocsp(root: &IotdaCertificate, found: &Fetched) -> Result<Option<Ocsp>, Invalid> {
+    let Some(asked) = &root.spec.ocsp else { return Ok(None) };
+    let named = asked.ssl.as_ref().and_then(|it| it.server_ca_id.clone());
+    let server_ca = match server_ca(root) {
+        None => named,
+        Some(IotdaCertificateRef { name }) => {
+            let data = found.data(&Reference::iotda_certificate(name));
+            let place = data.and_then(|it| it.value("iotda"));
+            if place.and_then(|it| serde_json::from_slice(it).ok()).as_ref() != Some(&root.spec.iotda) {
+                let message =
+                    format!("IotdaCertificate `{name}` stands elsewhere: its `spec.iotda` must be the same");
+                return Err(Invalid::new(Reason::SpecInvalid, message));
+            }
+            let id = data.and_then(|it| it.value("id")).and_then(|it| std::str::from_utf8(it).ok());
+            let missing = || {
+                let message = format!("IotdaCertificate `{name}` has no certificate yet: see its conditions");
+                Invalid::new(Reason::ReferenceNotFound, message)
+            };
+            Some(id.ok_or_else(missing)?.to_owned())
+        }
+    };
+    Ok(Some(Ocsp { enabled: asked.enabled, server_ca }))
+}
+
 /// What our records hold.
 fn held(root: &IotdaCertificate) -> Held {
     let empty = CertificateStatus::default();
@@ -261,8 +297,8 @@ impl Iotda {
     }
 
     /// All certificates of the resource space, newest first.
-    async fn list(&self) -> Result<Vec<wire::Description>, Failure> {
-        let mut all = Vec::new();
+    async fn list(&self) -> Result<Listed, Failure> {
+        let (mut all, mut counts) = (Vec::new(), Vec::new());
         let mut marker: Option<String> = None;
         for _ in 0..MAX_PAGES {
             let mut call = Call::new(Operation::List, &["certificates"]).query("limit", PAGE);
@@ -274,38 +310,50 @@ impl Iotda {
             }
             let listing: wire::Listing = self.place.read(&call).await?;
             let unreadable = || self.place.failed(Operation::List, Fault::Unreadable);
-            let (certificates, following) = listing.parsed().ok_or_else(unreadable)?;
+            let wire::Page { certificates, count, following } = listing.parsed().ok_or_else(unreadable)?;
             let is_last = certificates.is_empty();
             all.extend(certificates);
+            counts.push(count);
             match following {
                 Some(next) if !is_last && marker.as_ref().is_none_or(|before| next < *before) => {
                     marker = Some(next);
                 }
-                _ => return Ok(all),
+                _ => {
+                    let length = u64::try_from(all.len()).ok();
+                    return Ok(Listed { is_whole: counts.iter().all(|it| *it == length), all });
+                }
             }
         }
         Err(self.place.failed(Operation::List, Fault::Unreadable))
     }
 }
 
+/// What an instance listed.
+struct Listed {
+    all: Vec<wire::Description>,
+    /// Whether each page counted just as many as all pages showed: what came or went between two of them is not hidden.
+    is_whole: bool,
+}
+
 /// One look at an instance. What has to be listed is listed once.
 struct Reading<'a> {
     iotda: &'a Iotda,
-    listing: Option<Vec<wire::Description>>,
+    listing: Option<Listed>,
     /// Whether the single read turned out not to be had.
     by_listing: bool,
 }
 
 impl Reading<'_> {
-    async fn listing(&mut self) -> Result<&[wire::Description], CloudError> {
-        if self.listing.is_none() {
-            self.listing = Some(self.iotda.list().await?);
-        }
-        Ok(self.listing.as_deref().unwrap_or_default())
+    async fn listing(&mut self) -> Result<&Listed, CloudError> {
+        let listed = match self.listing.take() {
+            Some(listed) => listed,
+            None => self.iotda.list().await?,
+        };
+        Ok(self.listing.insert(listed))
     }
 
     async fn ids(&mut self) -> Result<Vec<String>, CloudError> {
-        Ok(self.listing().await?.iter().map(|it| it.certificate_id.clone()).collect())
+        Ok(self.listing().await?.all.iter().map(|it| it.certificate_id.clone()).collect())
     }
 
     /// The certificate of that id, or that there is none. The single read is newer than the rest of the API and has a
@@ -320,8 +368,12 @@ impl Reading<'_> {
             Err(failure) if failure.is_absence() => Ok(None),
             Err(failure) if is_without_single_read(&failure) => {
                 self.by_listing = true;
-                let listed = self.listing().await?.iter().find(|it| it.certificate_id == id).cloned();
-                listed.map(|it| it.parsed().ok_or_else(unreadable)).transpose()
+                let listing = self.listing().await?;
+                match listing.all.iter().find(|it| it.certificate_id == id).cloned() {
+                    Some(it) => it.parsed().map(Some).ok_or_else(unreadable),
+                    None if listing.is_whole => Ok(None),
+                    None => Err(in_part()),
+                }
             }
             Err(failure) => Err(failure.into()),
         }
@@ -335,7 +387,7 @@ impl Reading<'_> {
         intended: Option<&Intended>,
         known: impl Fn(&str) -> bool,
     ) -> Result<Vec<CaCertificate>, CloudError> {
-        let listed = self.listing().await?.iter();
+        let listed = self.listing().await?.all.iter();
         let is_new = |id: &str| intended.is_some_and(|intent| intent.may_have_given(id));
         let may_be = |it: &&wire::Description| {
             it.face().is_none_or(|face| contents.iter().any(|content| content.may_be(&face)))
@@ -360,6 +412,13 @@ impl Reading<'_> {
         found.retain(|it| contents.iter().any(|content| content.is(&it.shown)));
         Ok(found)
     }
+}
+
+/// What such a listing lacks is not proven to be gone.
+fn in_part() -> CloudError {
+    let message = "IoTDA's listing does not show as many certificates as it counts, so that none is known to be gone; it \
+                   is listed again";
+    CloudError::new(Reason::ConcurrentWrite, message)
 }
 
 /// The gateway knows no such call, or the account lacks the one permission.

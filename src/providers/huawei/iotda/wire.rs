@@ -30,11 +30,20 @@ pub(super) struct Listing {
     #[serde(default)]
     certificates: Option<Vec<Description>>,
     #[serde(default)]
-    page: Option<Page>,
+    page: Option<Paging>,
+}
+
+/// What a page shows.
+pub(super) struct Page {
+    pub(super) certificates: Vec<Description>,
+    /// How many there are on all pages together, as far as it says so.
+    pub(super) count: Option<u64>,
+    /// The marker of the next page.
+    pub(super) following: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct Page {
+struct Paging {
     #[serde(default)]
     count: Option<u64>,
     #[serde(default)]
@@ -42,12 +51,12 @@ struct Page {
 }
 
 impl Listing {
-    /// The certificates and the marker of the next page. An object that lists nothing, and does not say so either, is
-    /// something else's answer: from "nothing is there" an upload would follow.
-    pub(super) fn parsed(self) -> Option<(Vec<Description>, Option<String>)> {
-        let Page { count, marker } = self.page.unwrap_or_default();
+    /// What it shows. An object that lists nothing, and does not say so either, is something else's answer: from "nothing
+    /// is there" an upload would follow.
+    pub(super) fn parsed(self) -> Option<Page> {
+        let Paging { count, marker } = self.page.unwrap_or_default();
         let certificates = self.certificates.or_else(|| (count == Some(0)).then(Vec::new))?;
-        Some((certificates, marker.filter(|it| !it.is_empty())))
+        Some(Page { certificates, count, following: marker.filter(|it| !it.is_empty()) })
     }
 }
 
@@ -173,7 +182,7 @@ mod tests {
         ] {
             let listing: Listing = serde_json::from_value(body.clone()).unwrap();
             let parsed = listing.parsed();
-            let parsed = parsed.as_ref().map(|(listed, marker)| (listed.len(), marker.as_deref()));
+            let parsed = parsed.as_ref().map(|it| (it.certificates.len(), it.following.as_deref()));
             assert_eq!(parsed, read, "{body}");
         }
         for bad in ["", "../aa", "a b", "zz", &"a".repeat(37)] {

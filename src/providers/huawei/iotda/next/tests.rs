@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::super::super::Flag;
+use super::super::settings::Ocsp;
 use super::*;
-use crate::api::iotda::{Ocsp, Provisioning};
+use crate::api::iotda::Provisioning;
 use crate::engine::Step as _;
 use crate::pki::{self, PrivateKey};
 use crate::providers::possession::Offline;
@@ -427,7 +428,7 @@ fn a_successor_gets_what_nobody_manages_from_its_predecessor() {
     let mut third = ours("a2", true).retires("b1", Some(5));
     third.retiring = third.retiring.into_iter().map(set).collect();
     assert_eq!(present(want(), &third), "Done");
-    let ocsp = Some(Ocsp { enabled: true, ssl: None });
+    let ocsp = Some(Ocsp { enabled: true, server_ca: None });
     let managed = Desired { settings: Settings { provisioning: None, ocsp }, ..want() };
     assert_eq!(present(managed, &third), "Update a2");
 }
