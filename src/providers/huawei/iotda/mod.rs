@@ -6,6 +6,8 @@
 
 mod content;
 mod next;
+mod reading;
+mod records;
 mod settings;
 mod step;
 mod wire;
@@ -16,28 +18,22 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::content::Content;
-use self::next::{CaCertificate, Desired, Held, Intended, Made, Observed};
+use self::next::{CaCertificate, Desired, Observed};
+use self::reading::Reading;
 use self::settings::{Ocsp, Settings};
 use self::step::Step;
 use super::{Call, Failure, Huawei, Operation, Place, Whereabouts};
-use crate::api::certificate::{CertificateResource, CertificateStatus, IssuedCode, Remote, parse_duration};
+use crate::api::certificate::{IssuedCode, Remote, parse_duration};
 use crate::api::iotda::{IotdaCertificate, IotdaCertificateRef};
 use crate::api::reason::{Invalid, Reason};
 use crate::engine::clock::Clock;
 use crate::engine::error::CloudError;
 use crate::engine::{Facts, Freshness, Goal, Next, Output, Provider, Renewal, Unusable};
 use crate::http::Body;
-use crate::providers::failure::Fault;
 use crate::providers::possession::{self, Possession};
 use crate::source::account::Account;
 use crate::source::target::Target;
 use crate::source::{Fetched, Reference, material};
-
-/// The largest page that the service gives.
-const PAGE: &str = "50";
-
-/// More pages than an instance can fill: it has room for 100 certificates.
-const MAX_PAGES: usize = 20;
 
 /// One certificate in one instance.
 pub struct Iotda {
@@ -155,8 +151,8 @@ impl Provider for Iotda {
         goal: &Goal<Desired>,
         _: Freshness,
     ) -> Result<Observed, CloudError> {
-        let held = held(root);
-        let mut reading = Reading { iotda: self, listing: None, by_listing: false };
+        let held = records::held(root);
+        let mut reading = Reading::of(self);
         let current = match &held.remote {
             Some((id, _)) => reading.one(id).await?,
             None => None,
@@ -254,32 +250,6 @@ fn ocsp(root: &IotdaCertificate, found: &Fetched) -> Result<Option<Ocsp>, Invali
     Ok(Some(Ocsp { enabled: asked.enabled, server_ca }))
 }
 
-/// What our records hold.
-fn held(root: &IotdaCertificate) -> Held {
-    let empty = CertificateStatus::default();
-    let status = root.status().unwrap_or(&empty);
-    let intended = status.intent.as_ref().and_then(|it| {
-        let made = match (it.step.as_str(), it.made.clone()) {
-            (Step::UPLOAD, None) => Made::NoneOf(it.known_ids.clone().unwrap_or_default()),
-            (Step::UPLOAD, Some(id)) => Made::This(id),
-            (Step::DISCARD, Some(id)) => Made::TakenBack(id),
-            _ => return None,
-        };
-        Some(Intended { content: it.content_hash.parse().ok()?, made, since: it.start_time })
-    });
-    let certificate = status.remote.as_ref().and(status.certificate.as_ref());
-    let fingerprint = certificate.and_then(|it| it.sha256_fingerprint.as_deref());
-    Held {
-        remote: status.remote.as_ref().map(|it| (it.id.clone(), it.origin)),
-        fingerprint: fingerprint.and_then(|it| it.parse().ok()),
-        intended,
-        retiring: status.retiring.clone(),
-        adoption: root.spec.common.adoption_policy.unwrap_or_default(),
-        in_one_space: root.spec.app_id.is_some(),
-        deletion: root.spec.common.deletion_policy,
-    }
-}
-
 impl Iotda {
     async fn send(
         &self,
@@ -295,133 +265,4 @@ impl Iotda {
     fn done(&self, answered: Result<(), Failure>) -> Result<Option<Observed>, CloudError> {
         answered.map(|()| None).map_err(CloudError::from)
     }
-
-    /// All certificates of the resource space, newest first.
-    async fn list(&self) -> Result<Listed, Failure> {
-        let (mut all, mut counts) = (Vec::new(), Vec::new());
-        let mut marker: Option<String> = None;
-        for _ in 0..MAX_PAGES {
-            let mut call = Call::new(Operation::List, &["certificates"]).query("limit", PAGE);
-            if let Some(app_id) = &self.app_id {
-                call = call.query("app_id", app_id);
-            }
-            if let Some(marker) = &marker {
-                call = call.query("marker", marker);
-            }
-            let listing: wire::Listing = self.place.read(&call).await?;
-            let unreadable = || self.place.failed(Operation::List, Fault::Unreadable);
-            let wire::Page { certificates, count, following } = listing.parsed().ok_or_else(unreadable)?;
-            let is_last = certificates.is_empty();
-            all.extend(certificates);
-            counts.push(count);
-            match following {
-                Some(next) if !is_last && marker.as_ref().is_none_or(|before| next < *before) => {
-                    marker = Some(next);
-                }
-                _ => {
-                    let length = u64::try_from(all.len()).ok();
-                    return Ok(Listed { is_whole: counts.iter().all(|it| *it == length), all });
-                }
-            }
-        }
-        Err(self.place.failed(Operation::List, Fault::Unreadable))
-    }
-}
-
-/// What an instance listed.
-struct Listed {
-    all: Vec<wire::Description>,
-    /// Whether each page counted just as many as all pages showed: what came or went between two of them is not hidden.
-    is_whole: bool,
-}
-
-/// One look at an instance. What has to be listed is listed once.
-struct Reading<'a> {
-    iotda: &'a Iotda,
-    listing: Option<Listed>,
-    /// Whether the single read turned out not to be had.
-    by_listing: bool,
-}
-
-impl Reading<'_> {
-    async fn listing(&mut self) -> Result<&Listed, CloudError> {
-        let listed = match self.listing.take() {
-            Some(listed) => listed,
-            None => self.iotda.list().await?,
-        };
-        Ok(self.listing.insert(listed))
-    }
-
-    async fn ids(&mut self) -> Result<Vec<String>, CloudError> {
-        Ok(self.listing().await?.all.iter().map(|it| it.certificate_id.clone()).collect())
-    }
-
-    /// The certificate of that id, or that there is none. The single read is newer than the rest of the API and has a
-    /// permission of its own: where it is not to be had, the listing tells.
-    async fn one(&mut self, id: &str) -> Result<Option<CaCertificate>, CloudError> {
-        let place = &self.iotda.place;
-        let segments = ["certificates", id];
-        let unreadable = || CloudError::from(place.failed(Operation::Read, Fault::Unreadable));
-        match place.read::<wire::Description>(&Call::new(Operation::Read, &segments)).await {
-            Ok(it) if it.certificate_id == id => it.parsed().map(Some).ok_or_else(unreadable),
-            Ok(_) => Err(unreadable()),
-            Err(failure) if failure.is_absence() => Ok(None),
-            Err(failure) if is_without_single_read(&failure) => {
-                self.by_listing = true;
-                let listing = self.listing().await?;
-                match listing.all.iter().find(|it| it.certificate_id == id).cloned() {
-                    Some(it) => it.parsed().map(Some).ok_or_else(unreadable),
-                    None if listing.is_whole => Ok(None),
-                    None => Err(in_part()),
-                }
-            }
-            Err(failure) => Err(failure.into()),
-        }
-    }
-
-    /// Those that are not known and hold one of these contents. Read is what may be it by the listing, and all that came
-    /// since an upload was recorded: the service may show its name and dates otherwise than we do.
-    async fn others(
-        &mut self,
-        contents: &[&Content],
-        intended: Option<&Intended>,
-        known: impl Fn(&str) -> bool,
-    ) -> Result<Vec<CaCertificate>, CloudError> {
-        let listed = self.listing().await?.all.iter();
-        let is_new = |id: &str| intended.is_some_and(|intent| intent.may_have_given(id));
-        let may_be = |it: &&wire::Description| {
-            it.face().is_none_or(|face| contents.iter().any(|content| content.may_be(&face)))
-                || is_new(&it.certificate_id)
-        };
-        let candidates = listed.filter(may_be).filter(|it| !known(&it.certificate_id));
-        let mut candidates: Vec<_> =
-            candidates.map(|it| (it.certificate_id.clone(), it.face().is_some())).collect();
-        // A listing may be behind.
-        let made = intended.and_then(Intended::given).filter(|id| !known(id));
-        if let Some(id) = made.filter(|id| candidates.iter().all(|it| it.0 != *id)) {
-            candidates.push((id.to_owned(), true));
-        }
-        let mut found = Vec::new();
-        for (id, is_told) in candidates {
-            match self.one(&id).await {
-                // By the listing alone it cannot be told from others: somebody else's holds nobody up.
-                Err(_) if self.by_listing && !is_told => {}
-                read => found.extend(read?),
-            }
-        }
-        found.retain(|it| contents.iter().any(|content| content.is(&it.shown)));
-        Ok(found)
-    }
-}
-
-/// What such a listing lacks is not proven to be gone.
-fn in_part() -> CloudError {
-    let message = "IoTDA's listing does not show as many certificates as it counts, so that none is known to be gone; it \
-                   is listed again";
-    CloudError::new(Reason::ConcurrentWrite, message)
-}
-
-/// The gateway knows no such call, or the account lacks the one permission.
-fn is_without_single_read(failure: &Failure) -> bool {
-    failure.has_code("APIGW.0101") || failure.has_code("IOTDA.000022")
 }

@@ -6,23 +6,18 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::content::{Content, Shown};
+use super::records::{Held, Intended, LATE, Made};
 use super::settings::{Settings, ShownSettings};
 use super::step::{Step, Why};
-use crate::api::certificate::{AdoptionPolicy, DeletionPolicy, Origin, Retiring};
+use crate::api::certificate::{Origin, Retiring};
 use crate::api::reason::{Invalid, Reason};
 use crate::engine::{Goal, Next};
-use crate::pki::{Certificate, Fingerprint, VerificationCode};
+use crate::pki::{Certificate, VerificationCode};
 use crate::providers::overlap;
 use crate::providers::possession::Possession;
-
-/// How long an upload without an answer may still take effect.
-const LATE: SignedDuration = SignedDuration::from_mins(10);
-
-/// How long what an answered upload made may not be seen yet.
-const LAG: SignedDuration = SignedDuration::from_mins(1);
 
 /// The first wait for an upload that is not seen yet; each one after it is longer.
 const LOOK: Duration = Duration::from_secs(30);
@@ -74,47 +69,6 @@ pub struct CaCertificate {
     pub code: Option<VerificationCode>,
     /// What is set on it.
     pub settings: ShownSettings,
-}
-
-/// What our records hold.
-#[derive(Clone, Debug, Default)]
-pub struct Held {
-    /// The id of the present certificate, and how we came to own it.
-    pub remote: Option<(String, Origin)>,
-    /// What it held when it was last seen.
-    pub fingerprint: Option<Fingerprint>,
-    /// The upload that was about to be made.
-    pub intended: Option<Intended>,
-    /// What stands beside it until its time is over.
-    pub retiring: Vec<Retiring>,
-    /// What to do with an identical certificate that is not ours.
-    pub adoption: AdoptionPolicy,
-    /// Whether all that was listed stands in the resource's own space.
-    pub in_one_space: bool,
-    /// What the resource's deletion does to the present certificate; unless set, what was adopted stays.
-    pub deletion: Option<DeletionPolicy>,
-}
-
-/// An upload that was about to be made, or to be taken back.
-#[derive(Clone, Debug)]
-pub struct Intended {
-    /// Of what.
-    pub content: Content,
-    /// What it made.
-    pub made: Made,
-    /// When that was recorded.
-    pub since: Timestamp,
-}
-
-/// What a recorded upload made.
-#[derive(Clone, Debug)]
-pub enum Made {
-    /// None of these, which were there before: its answer did not come.
-    NoneOf(Vec<String>),
-    /// The certificate of this id, by its answer.
-    This(String),
-    /// The same, and it is taken back: nothing more comes of it.
-    TakenBack(String),
 }
 
 impl Observed {
@@ -186,65 +140,6 @@ fn place<'a>(want: &Desired, observed: &'a Observed) -> Place<'a> {
         ([], [it]) => Place::Foreign(it),
         ([], []) => Place::Absent,
         _ => Place::Several,
-    }
-}
-
-impl Held {
-    /// Whether an identical certificate becomes ours. One that may stand in somebody else's space does not.
-    fn adopts(&self) -> bool {
-        self.adoption != AdoptionPolicy::Never && self.in_one_space
-    }
-
-    /// Whether the present certificate was there before us, and is to stay.
-    fn keeps_the_adopted(&self) -> bool {
-        self.remote.as_ref().is_some_and(|(_, origin)| *origin == Origin::Adopted) && self.deletion.is_none()
-    }
-
-    /// Whether this is still the certificate that our records name. A record may be tampered with: what it holds counts
-    /// too, where it is shown.
-    fn knows(&self, it: &CaCertificate) -> bool {
-        self.remote.as_ref().is_some_and(|(id, _)| *id == it.id)
-            && it.shown.fingerprint.is_none_or(|shown| self.fingerprint == Some(shown))
-    }
-
-    /// The record by which this one retires; what it holds counts too.
-    fn retires(&self, it: &CaCertificate) -> Option<&Retiring> {
-        let entry = self.retiring.iter().find(|entry| entry.id == it.id)?;
-        entry.content_hash.parse::<Content>().is_ok_and(|of| of.is(&it.shown)).then_some(entry)
-    }
-}
-
-impl Intended {
-    /// How long it may still take effect unseen.
-    fn left(&self, now: Timestamp) -> Option<Duration> {
-        let most = match self.made {
-            Made::NoneOf(_) => LATE,
-            Made::This(_) => LAG,
-            Made::TakenBack(_) => return None,
-        };
-        let end = self.since.checked_add(most).unwrap_or(Timestamp::MAX);
-        Duration::try_from(end.duration_since(now)).ok().filter(|left| !left.is_zero())
-    }
-
-    /// The id that the upload gave, if its answer came.
-    pub fn given(&self) -> Option<&str> {
-        match &self.made {
-            Made::This(id) | Made::TakenBack(id) => Some(id),
-            Made::NoneOf(_) => None,
-        }
-    }
-
-    /// Whether the upload may have given this id.
-    pub fn may_have_given(&self, id: &str) -> bool {
-        match &self.made {
-            Made::NoneOf(known_ids) => known_ids.iter().all(|it| it != id),
-            Made::This(made) | Made::TakenBack(made) => made == id,
-        }
-    }
-
-    /// Whether this may be what the upload made.
-    fn made(&self, it: &CaCertificate) -> bool {
-        self.content.is(&it.shown) && self.may_have_given(&it.id)
     }
 }
 

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+
 use super::super::super::Flag;
 use super::super::settings::Ocsp;
 use super::*;
+use crate::api::certificate::{AdoptionPolicy, DeletionPolicy};
 use crate::api::iotda::Provisioning;
 use crate::engine::Step as _;
 use crate::pki::{self, PrivateKey};
