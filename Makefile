@@ -1,6 +1,6 @@
 # The commands of the project. Each sets up what it needs.
 
-.PHONY: demo test lint crds docs control-plane setup
+.PHONY: demo test lint crds docs control-plane vendor-clients setup
 
 ## the main job, shown; DEMO_ONCE=1 checks and exits
 demo: control-plane
@@ -8,7 +8,7 @@ demo: control-plane
 	cargo run --quiet --package certferry-rig --bin demo
 
 ## every test: unit, and end to end on a real API server
-test: control-plane
+test: control-plane vendor-clients
 	cargo test --workspace
 
 ## formatting, lints, docs, what may be depended on, generated files in step (layering is a test)
@@ -39,6 +39,10 @@ control-plane: setup
 	hack/promtool >/dev/null
 	hack/prometheus-operator-crds >/dev/null
 	hack/gitops >/dev/null
+
+## installs the vendors' Python clients for tests once, into the same folder
+vendor-clients: setup
+	hack/vendor-clients >/dev/null
 
 setup:
 	hack/setup

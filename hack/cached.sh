@@ -1,5 +1,5 @@
-# For the scripts beside this file, which source it: a Go program is built once into a cache folder outside the
-# checkout, and found there ever after.
+# For the scripts beside this file, which source it: a program is built once into a cache folder outside the checkout,
+# and found there ever after.
 
 set -euo pipefail
 

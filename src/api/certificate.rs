@@ -308,9 +308,13 @@ pub struct Intent {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub removal: bool,
     /// The ids of what was there before, where the service gives ids: what this write makes has another.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1000), inner(length(max = 64)), extend("x-kubernetes-list-type" = "atomic"))]
-    pub known_ids: Vec<String>,
+    pub known_ids: Option<Vec<String>>,
+    /// The id that the service gave to what this write made; of a write that takes it back, the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub made: Option<String>,
     /// When it was recorded.
     #[schemars(schema_with = "time_schema")]
     pub start_time: Timestamp,

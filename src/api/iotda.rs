@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::certificate::{CertificateResource, CertificateStatus, CommonSpec};
 use super::iot_hub::ProofOfPossession;
-use super::source::Source;
+use super::source::{Source, object_name};
 
 /// A CA certificate in Huawei Cloud IoTDA.
 ///
@@ -96,9 +96,11 @@ pub struct Iotda {
     /// The region, such as `cn-north-4`.
     #[schemars(length(min = 1, max = 32), regex(pattern = "^[a-z]([a-z0-9-]*[a-z0-9])?$"))]
     pub region: String,
-    /// The project's id.
+    /// The project's id. Unless set, IAM is asked for that of the project which has the region's name, as each region's
+    /// first project does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32), regex(pattern = "^[a-fA-F0-9]+$"))]
-    pub project_id: String,
+    pub project_id: Option<String>,
     /// The instance's id, sent as `Instance-Id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 36), regex(pattern = "^[0-9a-f-]+$"))]
@@ -143,13 +145,31 @@ pub struct Ocsp {
     pub ssl: Option<OcspTls>,
 }
 
-/// TLS to the OCSP server.
+/// TLS to the OCSP server: which certificate in IoTDA is that of the CA which signed the server's own. Exactly one member
+/// is set.
+// Atomic: of a struct whose last member a server-side apply takes away, the server makes `null` otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+#[x_kube(validation = Rule::new("has(self.serverCaId) != has(self.serverCaRef)")
+    .message("exactly one of `serverCaId` and `serverCaRef` must be set").reason(Reason::FieldValueInvalid))]
+pub struct OcspTls {
+    /// IoTDA's id of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 36), regex(pattern = "^[a-fA-F0-9-]+$"))]
+    pub server_ca_id: Option<String>,
+    /// The IotdaCertificate of this namespace that put it into the same instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_ca_ref: Option<IotdaCertificateRef>,
+}
+
+/// An IotdaCertificate of the same namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct OcspTls {
-    /// IoTDA's id of the certificate of the CA that the OCSP server's own is signed by.
-    #[schemars(length(min = 1, max = 36), regex(pattern = "^[a-fA-F0-9-]+$"))]
-    pub server_ca_id: String,
+pub struct IotdaCertificateRef {
+    /// Its name.
+    #[schemars(schema_with = "object_name")]
+    pub name: String,
 }
 
 /// How a changed certificate takes the place of the old one: always by a new one that stands beside it first.

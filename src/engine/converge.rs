@@ -71,7 +71,7 @@ impl From<CloudError> for Setback {
     fn from(CloudError { reason, message, then }: CloudError) -> Self {
         let after = match then {
             Then::Retry { after } => after,
-            Then::Reread { .. } | Then::Waive => None,
+            Then::Reread { .. } | Then::Replan | Then::Waive => None,
         };
         Self { after, ..Self::new(reason, message) }
     }
@@ -97,8 +97,16 @@ pub trait Gate<P: Provider>: Send {
     fn open(&mut self, root: &mut P::Root, step: &P::Step)
     -> impl Future<Output = Result<(), Closed>> + Send;
 
-    /// Takes note that the service answered: what was recorded for the step does not take effect later.
-    fn answered(&mut self, root: &P::Root);
+    /// Takes note that the service answered: what was recorded for the step does not take effect later. What it made has
+    /// this id, where the service gives ids.
+    fn answered(
+        &mut self,
+        root: &mut P::Root,
+        made: Option<String>,
+    ) -> impl Future<Output = Result<(), Closed>> + Send;
+
+    /// Takes note that the service did not do what was recorded for the step.
+    fn refused(&mut self, root: &mut P::Root) -> impl Future<Output = Result<(), Closed>> + Send;
 }
 
 /// Why a call may not be made.
@@ -126,6 +134,7 @@ pub async fn converge<P: Provider>(
     // A success in between is no progress if the same failure comes back: a code is given, its proof refused again.
     let mut rereads = HashMap::<Reason, u8>::new();
     let mut answered: Option<P::Observed> = None;
+    let mut refused: Option<(Attempt, CloudError)> = None;
     for _ in 0..=MAX_STEPS {
         // What a call's own answer showed serves for the next call; that the goal is reached is believed of a read.
         let (observed, from_read) = match answered.take() {
@@ -158,6 +167,11 @@ pub async fn converge<P: Provider>(
             content_hash: step.content_hash(),
             refused: false,
         };
+        if let Some((before, error)) = refused.take()
+            && (before.name, &before.content_hash) == (attempt.name, &attempt.content_hash)
+        {
+            return End::Failed(Setback::from(error).seen(behind, Some(before)));
+        }
         match gate.open(root, &step).await {
             Ok(()) => {}
             Err(Closed::Outdated) => return End::Outdated,
@@ -169,8 +183,9 @@ pub async fn converge<P: Provider>(
         match provider.apply(step).await {
             Ok(seen) => {
                 // Another step's record stays open: nothing is known of that one yet.
-                if is_recorded {
-                    gate.answered(root);
+                let made = seen.as_ref().and_then(P::made);
+                if is_recorded && gate.answered(root, made).await.is_err() {
+                    return End::Outdated;
                 }
                 answered = seen;
             }
@@ -178,6 +193,13 @@ pub async fn converge<P: Provider>(
                 let so_far = rereads.entry(error.reason).or_default();
                 match error.then {
                     Then::Reread { tries } if *so_far < tries => *so_far += 1,
+                    Then::Replan => {
+                        if is_recorded && gate.refused(root).await.is_err() {
+                            return End::Outdated;
+                        }
+                        attempt.refused = true;
+                        refused = Some((attempt, error));
+                    }
                     Then::Waive => return End::Waived(error.into()),
                     Then::Reread { .. } | Then::Retry { .. } => {
                         attempt.refused = matches!(error.then, Then::Retry { .. });

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::certificate::{
-    CertificateResource, CertificateStatus, DeletionPolicy, ManagementPolicy, Origin,
+    CertificateResource, CertificateStatus, DeletionPolicy, Intent, ManagementPolicy, Origin,
 };
 
 /// What has to happen before a resource that is being deleted may go.
@@ -38,7 +38,8 @@ const LATE: SignedDuration = SignedDuration::from_mins(10);
 /// when the last one was recorded that got an answer.
 pub fn last_late_write<R: CertificateResource>(root: &R, answered: Option<Timestamp>) -> Option<Timestamp> {
     let status = root.status()?;
-    let creating = status.intent.as_ref().filter(|it| !it.removal && answered != Some(it.start_time));
+    let is_open = |it: &&Intent| !it.removal && it.made.is_none() && answered != Some(it.start_time);
+    let creating = status.intent.as_ref().filter(is_open);
     let intended = creating.and_then(|it| it.start_time.checked_add(LATE).ok());
     intended.max(status.late_writes_until)
 }
@@ -71,7 +72,8 @@ pub fn deletes_after<R: CertificateResource>(root: &R, makes_more: bool) -> bool
 /// Whether there may be certificates beside the recorded one that the resource made: where the service gives the ids, the
 /// next one stands beside the one before.
 fn made_more(status: &CertificateStatus) -> bool {
-    !status.retiring.is_empty() || status.intent.as_ref().is_some_and(|it| !it.known_ids.is_empty())
+    let of_its_own = |it: &Intent| it.known_ids.is_some() || it.made.is_some();
+    !status.retiring.is_empty() || status.intent.as_ref().is_some_and(of_its_own)
 }
 
 #[cfg(test)]
@@ -118,6 +120,9 @@ mod tests {
         assert_eq!(minutes(&root, "2026-01-01T00:10:00Z"), None);
         assert_eq!(left(&root, Some("2026-01-01T00:00:00Z"), "2026-01-01T00:09:00Z"), None);
         assert_eq!(left(&root, Some("2025-12-31T00:00:00Z"), "2026-01-01T00:09:00Z"), Some(1));
+        root.status.as_mut().unwrap().intent.as_mut().unwrap().made = Some("aa".to_owned());
+        assert_eq!(minutes(&root, "2026-01-01T00:09:00Z"), None, "the record says that it was answered");
+        root.status.as_mut().unwrap().intent.as_mut().unwrap().made = None;
         root.status.as_mut().unwrap().late_writes_until = Some(at("2026-01-01T00:15:00Z"));
         assert_eq!(minutes(&root, "2026-01-01T00:10:00Z"), Some(5));
     }
@@ -139,7 +144,14 @@ mod tests {
         let retiring = serde_json::json!({ "retiring": [{ "id": "a", "contentHash": "AA" }] });
         assert_eq!(removal(&adopted(upload(&["a"]))), Removal::Delete);
         assert_eq!(removal(&adopted(retiring)), Removal::Delete);
-        assert_eq!(removal(&adopted(upload(&[]))), Removal::LetGo);
+        assert_eq!(
+            removal(&adopted(upload(&[]))),
+            Removal::Delete,
+            "also where the adopted one had vanished"
+        );
+        let mut put = upload(&[]);
+        put["intent"].as_object_mut().unwrap().remove("knownIds");
+        assert_eq!(removal(&adopted(put)), Removal::LetGo);
     }
 
     #[test]

@@ -194,7 +194,8 @@ impl Index {
             ReferenceKind::ServiceAccount
             | ReferenceKind::Namespace
             | ReferenceKind::CertificateRequest
-            | ReferenceKind::KeyVaultCertificate => {
+            | ReferenceKind::KeyVaultCertificate
+            | ReferenceKind::IotdaCertificate => {
                 return;
             }
         };

@@ -25,6 +25,9 @@ pub enum Then {
         /// How often in a row within one pass; after that the reason stands.
         tries: u8,
     },
+    /// The service did not make the call, perhaps because of something that our view lacks: drop what was recorded for it,
+    /// read and plan anew. If the same call is due again, the reason stands.
+    Replan,
     /// Go on without it: the call was more than is needed. A deletion tells it as a warning and ends.
     Waive,
     /// Retry as the reason's class says, not before the service's own `Retry-After`.

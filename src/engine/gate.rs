@@ -44,7 +44,8 @@ impl<P: Provider> Gate<P> for Recording<'_, P::Root> {
         if deleting && let Some(refusal) = self.braked(root) {
             return Err(refusal);
         }
-        let deletes = deletion::deletes_after(root, !step.known_ids().is_empty());
+        let makes_more = step.known_ids().is_some() || step.takes_back().is_some();
+        let deletes = deletion::deletes_after(root, makes_more);
         if !deleting && deletes && !write::has_finalizer(root) {
             write::add_finalizer(self.api, root).await.map_err(closed)?;
         }
@@ -56,10 +57,35 @@ impl<P: Provider> Gate<P> for Recording<'_, P::Root> {
         Ok(())
     }
 
-    fn answered(&mut self, root: &P::Root) {
-        if let Some(intent) = root.status().and_then(|it| it.intent.as_ref()) {
-            self.engine.memory.answered(self.key, intent.start_time);
+    async fn answered(&mut self, root: &mut P::Root, made: Option<String>) -> Result<(), Closed> {
+        let Some(intent) = root.status().and_then(|it| it.intent.clone()) else { return Ok(()) };
+        self.engine.memory.answered(self.key, intent.start_time);
+        if made.is_none() {
+            return Ok(());
         }
+        self.record(root, Some(Intent { made, ..intent })).await
+    }
+
+    async fn refused(&mut self, root: &mut P::Root) -> Result<(), Closed> {
+        let late = root.status().and_then(|it| it.late_writes_until);
+        if late.is_some_and(|until| until > self.engine.clock.now()) {
+            return Ok(()); // what is found may be what a try before this one made
+        }
+        self.record(root, None).await
+    }
+}
+
+impl<R: CertificateResource> Recording<'_, R> {
+    /// Brings the record of the write that was made to what its answer told.
+    async fn record(&self, root: &mut R, intent: Option<Intent>) -> Result<(), Closed> {
+        if !self.engine.term.lasts() {
+            return Err(Closed::Outdated);
+        }
+        let before = root.clone();
+        let status = CertificateStatus { intent, ..root.status().cloned().unwrap_or_default() };
+        // Without a fence: whatever else has changed, this has been made.
+        write::status(self.api, root, &status, None).await.map_err(closed)?;
+        if is_same(&before, root) { Ok(()) } else { Err(Closed::Outdated) }
     }
 }
 
@@ -110,7 +136,7 @@ fn with_intent<R: CertificateResource>(
     };
     let around = engine.around(key, root, &outcome);
     let mut status = status::report(&old, &outcome, &around).status;
-    let (known_ids, content_hash) = (step.known_ids(), step.content_hash());
+    let (known_ids, made, content_hash) = (step.known_ids(), step.takes_back(), step.content_hash());
     let step = step.name().to_owned();
     status.verification_code = None; // a code is used once
     status.last_handled_sync_request = sync_request(root).or(status.last_handled_sync_request);
@@ -118,7 +144,8 @@ fn with_intent<R: CertificateResource>(
     status.late_writes_until =
         deletion::last_late_write(root, engine.memory.last_answered(key)).filter(|until| *until > around.now);
     let removal = root.meta().deletion_timestamp.is_some();
-    status.intent = Some(Intent { step, content_hash, term, removal, known_ids, start_time: around.now });
+    status.intent =
+        Some(Intent { step, content_hash, term, removal, known_ids, made, start_time: around.now });
     status
 }
 

@@ -241,9 +241,14 @@ pub trait Step: Send + Sync {
     /// What is going on, for conditions.
     fn progress(&self) -> Reason;
 
-    /// The ids of what is there before the call, where the service gives ids: they tell what the call made.
-    fn known_ids(&self) -> Vec<String> {
-        Vec::new()
+    /// The ids of what is there before the call, where that tells what the call made: it stands beside them.
+    fn known_ids(&self) -> Option<Vec<String>> {
+        None
+    }
+
+    /// The id of what it takes back, of all that the write may have made which was recorded before.
+    fn takes_back(&self) -> Option<String> {
+        None
     }
 
     /// Whether what stands there serves meanwhile: a renewal takes nothing away.
@@ -353,6 +358,11 @@ pub trait Provider: Sized + Send + Sync + 'static {
 
     /// What has to be written in the resource's namespace. Pure.
     fn outputs(desired: &Self::Desired, observed: &Self::Observed) -> Vec<Output>;
+
+    /// The id that the service gave to what was made, where a call's answer shows it. Pure.
+    fn made(_answered: &Self::Observed) -> Option<String> {
+        None
+    }
 
     /// The service that the resource names, reached with that account.
     fn connect(

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::api::account::{AllowedNamespaces, CloudAccount, ClusterCloudAccount};
 use crate::api::certificate::{AccountKind, AccountRef};
+use crate::api::iotda::IotdaCertificate;
 use crate::api::key_vault::KeyVaultCertificate;
 use crate::api::reason::{Invalid, Reason};
 
@@ -113,6 +114,7 @@ impl Cluster {
                 ReferenceKind::KeyVaultCertificate => {
                     self.key_vault_certificate(namespace, &reference.name).await
                 }
+                ReferenceKind::IotdaCertificate => self.iotda_certificate(namespace, &reference.name).await,
                 ReferenceKind::CertificateRequest => {
                     self.certificate_request(namespace, &reference.name).await
                 }
@@ -183,6 +185,18 @@ impl Cluster {
             [("vaultName", found.spec.vault_name.into_bytes()), ("certificateName", own.into_bytes())];
         let all = names.into_iter().chain(facts.map(|it| ("certificate", it)));
         Ok((version, all.map(|(key, value)| (key.to_owned(), value)).collect()))
+    }
+
+    async fn iotda_certificate(&self, namespace: &str, name: &str) -> Result<(String, Data), FetchError> {
+        let api = Api::<IotdaCertificate>::namespaced(self.client.clone(), namespace);
+        let found = api.get_opt(name).await?.ok_or_else(|| {
+            let message = format!("IotdaCertificate `{name}` does not exist: create it, or correct its name");
+            Invalid::new(Reason::ReferenceNotFound, message)
+        })?;
+        let version = found.resource_version().unwrap_or_default();
+        let place = serde_json::to_vec(&found.spec.iotda).ok().map(|it| ("iotda", it));
+        let id = found.status.and_then(|it| it.remote).map(|it| ("id", it.id.into_bytes()));
+        Ok((version, place.into_iter().chain(id).map(|(key, value)| (key.to_owned(), value)).collect()))
     }
 
     async fn certificate_request(&self, namespace: &str, name: &str) -> Result<(String, Data), FetchError> {

@@ -48,6 +48,8 @@ pub enum ReferenceKind {
     CertificateRequest,
     /// A certificate in a key vault.
     KeyVaultCertificate,
+    /// A certificate in IoTDA.
+    IotdaCertificate,
 }
 
 impl ReferenceKind {
@@ -59,7 +61,11 @@ impl ReferenceKind {
     /// Whether it says what a certificate is to be, and not who may put it where.
     pub fn is_source(self) -> bool {
         match self {
-            Self::Secret | Self::ConfigMap | Self::CertificateRequest | Self::KeyVaultCertificate => true,
+            Self::Secret
+            | Self::ConfigMap
+            | Self::CertificateRequest
+            | Self::KeyVaultCertificate
+            | Self::IotdaCertificate => true,
             Self::CloudAccount | Self::ClusterCloudAccount | Self::ServiceAccount | Self::Namespace => false,
         }
     }
@@ -93,6 +99,11 @@ impl Reference {
         Self { kind: ReferenceKind::KeyVaultCertificate, ..Self::secret(name) }
     }
 
+    /// An IotdaCertificate. Its keys are `iotda`, where it stands, in JSON, and, once it stands there, `id`.
+    pub fn iotda_certificate(name: impl Into<String>) -> Self {
+        Self { kind: ReferenceKind::IotdaCertificate, ..Self::secret(name) }
+    }
+
     /// A ConfigMap.
     pub fn config_map(name: impl Into<String>) -> Self {
         Self { kind: ReferenceKind::ConfigMap, ..Self::secret(name) }
@@ -107,7 +118,8 @@ impl Reference {
             | ReferenceKind::CloudAccount
             | ReferenceKind::ServiceAccount
             | ReferenceKind::CertificateRequest
-            | ReferenceKind::KeyVaultCertificate => namespace.to_owned(),
+            | ReferenceKind::KeyVaultCertificate
+            | ReferenceKind::IotdaCertificate => namespace.to_owned(),
         };
         ObjectKey { kind: self.kind, namespace, name: self.name.clone() }
     }

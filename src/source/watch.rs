@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 
 use super::cert_manager::CertificateRequest;
 use super::{ObjectKey, ReferenceKind};
+use crate::api::iotda::IotdaCertificate;
 use crate::api::key_vault::KeyVaultCertificate;
 
 /// Seconds after which a silent watch is opened anew, so that a dead connection is noticed.
@@ -64,6 +65,7 @@ impl SourceWatches {
             ReferenceKind::KeyVaultCertificate => {
                 self.spawn::<KeyVaultCertificate>(key.kind, &key.namespace);
             }
+            ReferenceKind::IotdaCertificate => self.spawn::<IotdaCertificate>(key.kind, &key.namespace),
             ReferenceKind::ServiceAccount => self.spawn::<ServiceAccount>(key.kind, &key.namespace),
             ReferenceKind::Namespace => self.spawn_labels(),
             // Accounts are watched by their own controllers.

@@ -8,6 +8,7 @@ use certferry_rig::wait::eventually;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::signatures;
 use crate::world::{SOON, World, thumbprint};
 
 /// The instance of most tests, and its id.
@@ -166,13 +167,14 @@ impl World {
         Ok(writes.filter_map(name).collect())
     }
 
-    /// The emulator computes every signature anew: none was refused.
+    /// The emulator computed every signature anew, and refused none. Nor does whoever computes it from the captured
+    /// request with other code.
     pub async fn every_signature_was_right(&self) -> Result<()> {
         let requests = self.requests().await?;
         let refused =
             requests.iter().find(|it| it["answer"]["applied"] == 401 || it["answer"]["sent"] == 401);
         ensure!(!requests.is_empty() && refused.is_none(), "{refused:?}");
-        Ok(())
+        signatures::are_right(&requests).await
     }
 }
 

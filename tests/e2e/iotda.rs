@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::instance::{INSTANCE, INSTANCE_ID, OTHER_TEMPLATE, PROJECT, TEMPLATE, all_settings};
 use crate::proof::signed;
+use crate::signatures;
 use crate::world::{SOON, World, thumbprint};
 
 const UPLOAD: &str = "iotdaCertificates.upload";
@@ -51,13 +52,51 @@ async fn it_is_uploaded_verified_and_set_with_either_signature_and_deleted() -> 
         ensure!(stored.writes == 3, "more than upload, proof and settings: {stored:?}");
         world.quiet(&name).await?;
         world.every_signature_was_right().await?;
-        let schemes = world.requests().await?;
-        let last = schemes.last().map(Value::to_string).unwrap_or_default();
-        let expected = if scheme == "basic" { "SDK-HMAC-SHA256" } else { "V11-HMAC-SHA256" };
-        ensure!(last.contains(expected), "{last}");
         world.delete(&name).await?;
         ensure!(world.all_in(INSTANCE).await?.is_empty(), "it is not deleted");
     }
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_signature_is_what_others_compute_from_the_captured_request() -> Result<()> {
+    let world = World::of_instances("signatures").await?;
+    for (signing, scheme) in [("Derived", "V11-HMAC-SHA256"), ("Basic", "SDK-HMAC-SHA256")] {
+        world.emulator.control(Method::DELETE, "requests", None).await?;
+        world.signs(signing).await?;
+        world.switch(json!({ "localSigning": signing.to_lowercase() })).await?;
+        world.uploaded(&ca(signing)?, all_settings()).await?;
+        world.delete("devices").await?;
+        let requests = world.requests().await?;
+        for operation in ["list", "upload", "verify", "get", "update", "delete"] {
+            let name = format!("iotdaCertificates.{operation}");
+            ensure!(requests.iter().any(|it| it["operation"] == name), "no {operation}");
+        }
+        ensure!(
+            requests.iter().all(|it| signatures::authorization(it).is_ok_and(|it| it.starts_with(scheme)))
+        );
+        signatures::are_right(&requests).await?;
+        // Whatever of a request is another, its signature is too.
+        let altered: Vec<_> = requests.iter().map(signatures::altered).collect::<Result<Vec<_>>>()?.concat();
+        let judged = signatures::judged(&altered).await?;
+        let passes = altered.iter().zip(&judged).find(|it| it.1 == "right");
+        ensure!(altered.len() >= 8 * requests.len() && passes.is_none(), "{passes:?}");
+    }
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_that_is_not_named_is_the_one_of_the_region() -> Result<()> {
+    let world = World::of_instances("project").await?;
+    let root = ca("devices")?;
+    world
+        .uploaded(&root, json!({ "iotda": { "region": "cn-north-4", "host": world.host(INSTANCE) } }))
+        .await?;
+    world.holds(&[&root]).await?;
+    ensure!(world.count("iam.projects").await? == 1, "IAM is asked once");
+    world.quiet("devices").await?;
+    ensure!(world.count("iam.projects").await? == 1, "IAM is asked again");
+    world.delete("devices").await?;
     world.stop().await
 }
 
@@ -112,6 +151,43 @@ async fn drift_is_repaired_and_what_is_not_managed_is_left() -> Result<()> {
     let off = json!({ "settings": { "ocspEnable": false } });
     world.tamper_instance(Method::PATCH, Some(&off)).await?;
     world.quiet("devices").await?;
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ocsp_servers_ca_may_be_another_certificate_of_ours() -> Result<()> {
+    let world = World::of_instances("ocsp").await?;
+    let (server_ca, second) = (ca("ocsp server")?, ca("ocsp server")?);
+    world.tls_secret("ca", &ca("devices")?).await?;
+    world.tls_secret("ocsp-ca", &server_ca).await?;
+    let ocsp = json!({ "enabled": true, "ssl": { "serverCaRef": { "name": "ocsp-ca" } } });
+    world.apply(&world.in_instance("devices", json!({ "ocsp": ocsp }))).await?;
+    world.says("devices", "ReferenceNotFound", "ocsp-ca").await?;
+    let of_server = json!({
+        "source": { "secretRef": { "name": "ocsp-ca" } }, "rotation": { "gracePeriod": "1h" },
+    });
+    world.apply(&world.in_instance("ocsp-ca", of_server)).await?;
+    // Its id is followed, also when it changes.
+    for rotated in [None, Some(&second)] {
+        if let Some(second) = rotated {
+            world.tls_secret("ocsp-ca", second).await?;
+        }
+        eventually(SOON, "the id of the OCSP server's CA", async || {
+            let expected = thumbprint(rotated.unwrap_or(&server_ca));
+            ensure!(world.field("ocsp-ca", ".status.certificate.sha1Thumbprint").await? == expected);
+            let id = world.field("ocsp-ca", ".status.remote.id").await?;
+            let all = world.all_in(INSTANCE).await?;
+            let set = all
+                .iter()
+                .filter(|it| it.settings["ocspServerCaId"] == *id && it.settings["ocspSslEnable"] == true);
+            ensure!(set.count() == 1, "{all:?}");
+            Ok(())
+        })
+        .await?;
+        world.ready("devices").await?;
+    }
+    world.delete("devices").await?;
+    world.delete("ocsp-ca").await?;
     world.stop().await
 }
 

@@ -5,7 +5,7 @@ use certferry_rig::installation::ca;
 use certferry_rig::wait::eventually;
 use serde_json::{Value, json};
 
-use crate::vault::{VAULT, merge, policy};
+use crate::vault::{merge, policy};
 use crate::world::{SOON, World};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,38 +93,5 @@ async fn who_only_observes_reads_no_key() -> Result<()> {
     world.reason("web", "Observed").await?;
     world.quiet("web").await?;
     ensure!(world.count("keyVaultSecrets.get").await? == 0, "the key was read");
-    world.stop().await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_vendors_clients_read_back_what_the_operator_made() -> Result<()> {
-    let Some(python) = std::env::var_os("CERTFERRY_VENDOR_PYTHON") else {
-        println!("skipped: CERTFERRY_VENDOR_PYTHON names no Python that has the vendor's clients");
-        return Ok(());
-    };
-    let world = World::of_vaults("vendor").await?;
-    world.tls_secret("factory-ca", &ca("Factory root")?).await?;
-    let in_pem = json!({ "policy": { "secretProperties": { "contentType": "application/x-pem-file" } } });
-    let mut made = json!({ "policy": policy("Self") });
-    merge(&mut made, &in_pem);
-    let secret = json!({ "name": "factory-ca" });
-    let signed = json!({ "policy": policy("Unknown"), "signedBy": { "caSecretRef": secret } });
-    let imported = json!({ "import": { "secretRef": secret } });
-    let all = [("made", made), ("signed", signed), ("imported", imported)];
-    for (name, members) in &all {
-        world.apply(&world.in_vault(name, members.clone())).await?;
-        world.ready(name).await?;
-    }
-    let urls = &world.emulator.urls;
-    let script = format!("{}/emulator/tests/vendor/azure_key_vault.py", env!("CARGO_MANIFEST_DIR"));
-    let mut reading = tokio::process::Command::new(python);
-    reading.args([&script, "--made", &urls.vault(VAULT), &urls.login]).arg(&urls.ca);
-    let done = reading.args(all.iter().map(|(name, _)| name)).output().await?;
-    ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    let read = String::from_utf8(done.stdout)?;
-    for ((name, _), chain) in all.iter().zip([1, 2, 1]) {
-        let thumbprint = world.field(name, ".status.certificate.sha1Thumbprint").await?;
-        ensure!(read.contains(&format!("{name} {thumbprint} {chain} 1\n")), "{name} {thumbprint}: {read}");
-    }
     world.stop().await
 }

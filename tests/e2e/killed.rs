@@ -1,4 +1,4 @@
-//! The operator killed after each of its calls, started again, and looked at when all is at rest.
+//! The operator killed at each of its calls, started again, and looked at when all is at rest.
 
 use std::time::Duration;
 
@@ -16,27 +16,38 @@ use crate::service::from_vault;
 use crate::vault::{VAULT, policy};
 use crate::world::{SOON, World, thumbprint};
 
-/// A call whose answer is held back once the service has done it.
+/// A call that is held: its answer once the service has done it, or the call itself before.
 pub struct HeldCall {
+    operation: String,
     seen: usize,
     call: usize,
 }
 
 pub async fn hold(world: &World, operation: &str, call: usize) -> Result<HeldCall> {
-    let seen = world.calls().await?;
+    hold_at(world, operation, call, "after").await
+}
+
+async fn hold_at(world: &World, operation: &str, call: usize, when: &str) -> Result<HeldCall> {
+    let seen = made(world, operation).await?;
     let held = json!({
         "operation": operation, "times": 1, "skip": call,
-        "action": { "delay": { "ms": 20_000, "when": "after" } },
+        "action": { "delay": { "ms": 20_000, "when": when } },
     });
     world.emulator.control_post("faults", &held).await?;
-    Ok(HeldCall { seen, call })
+    Ok(HeldCall { operation: operation.to_owned(), seen, call })
+}
+
+/// How many such calls were made.
+async fn made(world: &World, operation: &str) -> Result<usize> {
+    let journal = world.emulator.control_get(&format!("requests?operation={operation}")).await?;
+    Ok(journal["requests"].as_array().context("no requests")?.len())
 }
 
 impl HeldCall {
     /// Waits until the call is made, and kills the operator.
     pub async fn kill(self, world: &World, operator: &mut Operator) -> Result<()> {
-        eventually(SOON, "the call after which it is killed", async || {
-            let made = world.calls().await? - self.seen;
+        eventually(SOON, "the call at which it is killed", async || {
+            let made = made(world, &self.operation).await? - self.seen;
             ensure!(made > self.call, "{made} calls");
             Ok(())
         })
@@ -265,7 +276,7 @@ async fn killed_after_any_call_to_a_service_it_loses_no_rotation_and_takes_nothi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_after_any_call_to_an_instance_it_leaves_one_certificate_and_never_none() -> Result<()> {
+async fn killed_at_any_call_to_an_instance_it_leaves_one_certificate_and_never_none() -> Result<()> {
     let stage = Stage::set().await?;
     let alone = ["--leader-elect=false"];
     let world = stage.world("instance-killed").await?.about("iotdacertificate");
@@ -273,55 +284,62 @@ async fn killed_after_any_call_to_an_instance_it_leaves_one_certificate_and_neve
     let mut killed = 0;
     // A clean run makes so many calls: the reads, and the writes between them. Two rotations: the old one goes at once,
     // or stays for an hour.
-    for (work, calls) in [("create", 10), ("rotate", 19), ("keep", 14), ("delete", 3)] {
-        for call in 0..calls {
-            let name = format!("{work}-{call}");
-            let mut operator = stage.operator(&alone).await?;
-            let (first, second) = (ca("first")?, ca("second")?);
-            world.tls_secret("ca", &first).await?;
-            let mut members = all_settings();
-            members["adoptionPolicy"] = "Never".into();
-            let grace = if work == "keep" { "1h" } else { "0s" };
-            members["rotation"] = json!({ "gracePeriod": grace });
-            let manifest = world.in_instance(&name, members);
-            if work != "create" {
-                world.apply(&manifest).await?;
-                world.ready(&name).await?;
-            }
-            let writes = world.written().await?.len();
-            let held = hold(&world, "iotdaCertificates.*", call).await?;
-            match work {
-                "create" => world.apply(&manifest).await?,
-                "delete" => world.kubectl(&["delete", world.kind, &name, "--wait=false"]).await.map(drop)?,
-                _ => world.tls_secret("ca", &second).await?,
-            }
-            held.kill(&world, &mut operator).await.with_context(|| name.clone())?;
-            killed += 1;
-            let operator = stage.operator(&alone).await?;
-            let kept: &[_] = match work {
-                "create" => &[&first],
-                "rotate" => &[&second],
-                "keep" => &[&first, &second],
-                _ => &[],
-            };
-            world.holds(kept).await.with_context(|| name.clone())?;
-            if !kept.is_empty() {
-                world.ready(&name).await.with_context(|| name.clone())?;
-                let origin = world.field(&name, ".status.remote.origin").await?;
-                ensure!(origin == "Created", "{name} is {origin}");
-                let mut uploads = world.written().await?.split_off(writes);
-                uploads.retain(|it| it == "upload");
-                ensure!(uploads.len() == 1, "{name}: {} uploads", uploads.len());
-            }
-            let written = world.written().await?.split_off(writes);
-            let gone = written.iter().position(|it| it == "delete");
-            let proven = written.iter().position(|it| it == "verify");
-            ensure!(work != "rotate" || proven < gone, "{name}: {written:?}");
-            ensure!(work != "keep" || gone.is_none(), "{name}: {written:?}");
-            world.kubectl(&["delete", world.kind, &name, "--ignore-not-found", "--timeout=60s"]).await?;
-            ensure!(world.all_in(INSTANCE).await?.is_empty(), "{name}: something is left");
-            operator.stop().await?;
+    let after = [("create", 10), ("rotate", 20), ("keep", 12), ("delete", 5)];
+    let after = after.iter().flat_map(|(work, calls)| (0..*calls).map(|it| (*work, "*", it, "after")));
+    // And before a write is done. What comes of an upload then is waited for longer than a test may take.
+    let before = [
+        ("create", ["verify", "update"].as_slice()),
+        ("rotate", &["verify", "update", "delete"]),
+        ("delete", &["update", "delete"]),
+    ];
+    let before = before.iter().flat_map(|(work, writes)| writes.iter().map(|it| (*work, *it, 0, "before")));
+    for (work, write, call, when) in after.chain(before) {
+        let name = format!("{work}-{when}-{}-{call}", write.replace('*', "any"));
+        let mut operator = stage.operator(&alone).await?;
+        let (first, second) = (ca("first")?, ca("second")?);
+        world.tls_secret("ca", &first).await?;
+        let mut members = all_settings();
+        members["adoptionPolicy"] = "Never".into();
+        let grace = if work == "keep" { "1h" } else { "0s" };
+        members["rotation"] = json!({ "gracePeriod": grace });
+        let manifest = world.in_instance(&name, members);
+        if work != "create" {
+            world.apply(&manifest).await?;
+            world.ready(&name).await?;
         }
+        let writes = world.written().await?.len();
+        let held = hold_at(&world, &format!("iotdaCertificates.{write}"), call, when).await?;
+        match work {
+            "create" => world.apply(&manifest).await?,
+            "delete" => world.kubectl(&["delete", world.kind, &name, "--wait=false"]).await.map(drop)?,
+            _ => world.tls_secret("ca", &second).await?,
+        }
+        held.kill(&world, &mut operator).await.with_context(|| name.clone())?;
+        killed += 1;
+        let operator = stage.operator(&alone).await?;
+        let kept: &[_] = match work {
+            "create" => &[&first],
+            "rotate" => &[&second],
+            "keep" => &[&first, &second],
+            _ => &[],
+        };
+        world.holds(kept).await.with_context(|| name.clone())?;
+        if !kept.is_empty() {
+            world.ready(&name).await.with_context(|| name.clone())?;
+            let origin = world.field(&name, ".status.remote.origin").await?;
+            ensure!(origin == "Created", "{name} is {origin}");
+            let mut uploads = world.written().await?.split_off(writes);
+            uploads.retain(|it| it == "upload");
+            ensure!(uploads.len() == 1, "{name}: {} uploads", uploads.len());
+        }
+        let written = world.written().await?.split_off(writes);
+        let gone = written.iter().position(|it| it == "delete");
+        let proven = written.iter().position(|it| it == "verify");
+        ensure!(work != "rotate" || proven < gone, "{name}: {written:?}");
+        ensure!(work != "keep" || gone.is_none(), "{name}: {written:?}");
+        world.kubectl(&["delete", world.kind, &name, "--ignore-not-found", "--timeout=60s"]).await?;
+        ensure!(world.all_in(INSTANCE).await?.is_empty(), "{name}: something is left");
+        operator.stop().await?;
     }
     println!("killed {killed} times");
     world.stop().await

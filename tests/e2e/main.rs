@@ -31,8 +31,10 @@ mod rest;
 mod rights;
 mod secrets;
 mod service;
+mod signatures;
 mod telemetry;
 mod vault;
+mod vendor;
 mod watches;
 mod world;
 

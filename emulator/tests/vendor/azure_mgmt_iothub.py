@@ -2,7 +2,9 @@
 delete.
 
     python azure_mgmt_iothub.py EMULATOR_BINARY [--real-names]
+    python azure_mgmt_iothub.py --made ARM LOGIN CA NAME...
 
+The second form starts nothing and reads back what somebody else made in a hub that is there, such as the operator.
 Needs `azure-mgmt-iothub`, `azure-identity` and `cryptography`. Every api-version that the installed client has and
 the emulator documents is run. With --real-names the emulator listens on port 443 and the clients are given no
 endpoint at all: they call the public cloud's names, which this script leads to the loopback address, as a hosts
@@ -194,12 +196,32 @@ def versions():
         yield version
 
 
+def read_back(arm, login, ca, *names):
+    """Prints what each version of the client sees of each certificate; they must agree."""
+    os.environ["REQUESTS_CA_BUNDLE"] = ca
+    credential = ClientSecretCredential(TENANT, CLIENT, SECRET, authority=login, disable_instance_discovery=True)
+    scopes = ["https://management.azure.com/.default"]
+    for name in names:
+        seen = set()
+        for version in ("2018-04-01", "2023-06-30"):
+            client = IotHubClient(credential, SUBSCRIPTION, api_version=version, base_url=arm, credential_scopes=scopes)
+            found = client.certificates.get(GROUP, HUB, name).properties
+            listed = client.certificates.list_by_iot_hub(GROUP, HUB).value
+            assert [it.properties.thumbprint for it in listed if it.name == name] == [found.thumbprint], listed
+            seen.add((found.thumbprint, found.is_verified))
+        ((thumbprint, verified),) = seen
+        print(name, thumbprint, "verified" if verified else "unverified")
+
+
 def main():
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("binary")
+    arguments.add_argument("binary", nargs="?")
     arguments.add_argument("--real-names", action="store_true")
+    arguments.add_argument("--made", nargs="+", metavar="ARM LOGIN CA NAME")
     arguments = arguments.parse_args()
     lead_to_loopback()
+    if arguments.made:
+        return read_back(*arguments.made)
     with tempfile.TemporaryDirectory() as folder:
         listen = "127.0.0.1:443" if arguments.real_names else "127.0.0.1:0"
         command = [arguments.binary, "--listen", listen, "--dir", folder]

@@ -2,7 +2,10 @@
 signing schemes, and every way in which that client gets temporary keys.
 
     python huawei_iotda.py EMULATOR_BINARY [--real-names]
+    python huawei_iotda.py --made ENDPOINT INSTANCE CA ID...
 
+The second form starts nothing and reads back, with both signing schemes, what somebody else made in an instance that is
+there, such as the operator.
 Needs `huaweicloudsdkiotda` and `cryptography`. With --real-names the emulator listens on port 443 and the client calls
 the public cloud's names, which this script leads to the loopback address, as a hosts file would: there the host alone
 decides on the scheme.
@@ -205,12 +208,34 @@ def lead_to_loopback():
     socket.getaddrinfo = resolve
 
 
+def read_back(endpoint, instance, ca, *ids):
+    """Prints what the client sees of each certificate; it sees the same whichever way it signs."""
+    basic, derived = BasicCredentials(ACCESS, SECRET, PROJECT), BasicCredentials(ACCESS, SECRET, PROJECT)
+    derived.with_derived_predicate(lambda _: True)
+    basic.with_derived_predicate(lambda _: False)
+    for one in ids:
+        seen = set()
+        for credentials in (basic, derived):
+            iotda = client({"ca": ca}, credentials, endpoint)
+            found = iotda.show_certificate(ShowCertificateRequest(certificate_id=one, instance_id=instance))
+            listed = iotda.list_certificates(ListCertificatesRequest(instance_id=instance, limit=50)).certificates
+            assert [it.status for it in listed if it.certificate_id == one] == [found.status], listed
+            thumbprint = x509.load_pem_x509_certificate(found.content.encode()).fingerprint(hashes.SHA1())
+            settings = (found.provision_enable, found.template_id, found.ocsp_enable, found.ocsp_server_ca_id)
+            seen.add((thumbprint.hex().upper(), "verified" if found.status is True else "unverified", *settings))
+        (what,) = seen
+        print(one, *what)
+
+
 def main():
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("binary")
+    arguments.add_argument("binary", nargs="?")
     arguments.add_argument("--real-names", action="store_true")
+    arguments.add_argument("--made", nargs="+", metavar="ENDPOINT INSTANCE CA ID")
     arguments = arguments.parse_args()
     lead_to_loopback()
+    if arguments.made:
+        return read_back(*arguments.made)
     with tempfile.TemporaryDirectory() as folder:
         listen = "127.0.0.1:443" if arguments.real_names else "127.0.0.1:0"
         command = [arguments.binary, "--listen", listen, "--dir", folder]

@@ -19,7 +19,8 @@ pub async fn hold(client: &Client, key: &ObjectKey) -> Result<(), WriteError> {
         ReferenceKind::ServiceAccount
         | ReferenceKind::Namespace
         | ReferenceKind::CertificateRequest
-        | ReferenceKind::KeyVaultCertificate => Ok(()),
+        | ReferenceKind::KeyVaultCertificate
+        | ReferenceKind::IotdaCertificate => Ok(()),
     }
 }
 

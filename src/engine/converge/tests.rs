@@ -123,6 +123,8 @@ impl Provider for Counter {
 struct Door {
     opened: usize,
     shut: bool,
+    /// How often a record was dropped.
+    voided: usize,
 }
 
 impl Gate<Counter> for Door {
@@ -132,7 +134,14 @@ impl Gate<Counter> for Door {
         if self.shut { Err(Closed::Outdated) } else { Ok(()) }
     }
 
-    fn answered(&mut self, _: &IotHubCertificate) {}
+    async fn answered(&mut self, _: &mut IotHubCertificate, _: Option<String>) -> Result<(), Closed> {
+        Ok(())
+    }
+
+    async fn refused(&mut self, _: &mut IotHubCertificate) -> Result<(), Closed> {
+        self.voided += 1;
+        Ok(())
+    }
 }
 
 fn root() -> IotHubCertificate {
@@ -148,7 +157,7 @@ fn root() -> IotHubCertificate {
 }
 
 async fn run(counter: &Counter, goal: Goal<u32>) -> (End<u32>, usize) {
-    let mut door = Door { opened: 0, shut: false };
+    let mut door = Door { opened: 0, shut: false, voided: 0 };
     let end = converge(counter, &mut root(), &goal, &mut door).await;
     (end, door.opened)
 }
@@ -208,6 +217,19 @@ async fn a_success_in_between_does_not_make_the_same_failure_new() {
 }
 
 #[tokio::test]
+async fn what_was_refused_because_of_something_unseen_is_planned_anew_and_not_repeated() {
+    let exists = CloudError { then: Then::Replan, ..CloudError::new(Reason::UploadRefused, "there") };
+    let counter = Counter { faults: Mutex::new([Fault::Refused(exists)].into()), ..Counter::default() };
+    let mut door = Door { opened: 0, shut: false, voided: 0 };
+    let end = converge(&counter, &mut root(), &Goal::Present(1), &mut door).await;
+    let End::Failed(Setback { reason: Reason::UploadRefused, attempt: Some(attempt), .. }) = end else {
+        panic!("{end:?}")
+    };
+    assert!(attempt.refused);
+    assert_eq!((calls(&counter).as_str(), door.voided), ("read write read", 1));
+}
+
+#[tokio::test]
 async fn a_refusal_ends_the_pass_at_once() {
     let denied = CloudError::new(Reason::AccessDenied, "no").retry_after(Some(Duration::from_secs(5)));
     let counter = Counter { faults: Mutex::new([Fault::Refused(denied)].into()), ..Counter::default() };
@@ -230,7 +252,7 @@ async fn a_service_that_undoes_every_write_is_given_up_in_bounded_time() {
 #[tokio::test]
 async fn nothing_is_written_past_a_shut_gate_or_when_stuck() {
     let counter = Counter::default();
-    let mut door = Door { opened: 0, shut: true };
+    let mut door = Door { opened: 0, shut: true, voided: 0 };
     let end = converge(&counter, &mut root(), &Goal::Present(1), &mut door).await;
     assert!(matches!(end, End::Outdated));
     assert_eq!(calls(&counter), "read");

@@ -205,7 +205,8 @@ fn only_a_refusal_of_that_very_write_settles_what_was_about_to_be_written() {
         content_hash: "AA".into(),
         term: None,
         removal: false,
-        known_ids: Vec::new(),
+        known_ids: None,
+        made: None,
         start_time: at("2026-06-01T00:00:00Z"),
     };
     let old = CertificateStatus { intent: Some(intent), ..CertificateStatus::default() };

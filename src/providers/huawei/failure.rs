@@ -58,6 +58,7 @@ const ANY: &[Operation] = &[];
 const RETRY: Then = Then::Retry { after: None };
 const REREAD: Then = Then::Reread { tries: 3 };
 const REREAD_ONCE: Then = Then::Reread { tries: 1 };
+const REPLAN: Then = Then::Replan;
 
 const CODES: &[Row] = &[
     (
@@ -85,14 +86,15 @@ const CODES: &[Row] = &[
         "IOTDA.014302",
         ANY,
         Reason::UploadRefused,
-        RETRY,
+        REPLAN,
         "The service refused the certificate: check it, and whether another resource space holds it already",
     ),
+    // That it exists is among these three; which one says so is not documented.
     (
         "IOTDA.014303",
         ANY,
         Reason::UploadRefused,
-        RETRY,
+        REPLAN,
         "The service refused the certificate: check it, and whether another resource space holds it already",
     ),
     (
@@ -127,7 +129,7 @@ const CODES: &[Row] = &[
         "IOTDA.014309",
         ANY,
         Reason::UploadRefused,
-        RETRY,
+        REPLAN,
         "The service refused the certificate: check it, and whether another resource space holds it already",
     ),
     (

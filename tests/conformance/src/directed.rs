@@ -94,7 +94,7 @@ pub fn spoiled(clean: &Case, told: &Told) -> Vec<Case> {
         let points = if clean.scenario.slow { &POINTS[1..2] } else { &POINTS[..] };
         faults.extend(points.iter().map(|it| Fault { at, what: What::Crash(*it) }));
     }
-    for at in 1..=told.counts.all {
+    for at in (1..=told.counts.all).filter(|_| clean.fixture.others_act()) {
         let acts = meanwhile(clean.fixture).into_iter().take(if clean.scenario.slow { 2 } else { 6 });
         faults.extend(acts.map(|it| Fault { at, what: What::Meanwhile(it) }));
     }

@@ -94,6 +94,13 @@ pub enum Remote {
         /// Whether it must count as verified.
         verified: bool,
     },
+    /// The same, beside what was there before the resource and stays.
+    HoldsBesideAdopted {
+        /// Which one.
+        which: Which,
+        /// Whether it must count as verified.
+        verified: bool,
+    },
     /// What stood there before the faults began, to the byte, and the operator tried no write.
     Untouched,
 }
@@ -142,6 +149,10 @@ pub trait Fixture: Sync {
     fn has_names(&self) -> bool {
         true
     }
+    /// Whether others do something amid its stories.
+    fn others_act(&self) -> bool {
+        true
+    }
     /// Which object in the resource's place stands for it, by its status.
     fn standing(&self, place: &Objects, _status: &Value) -> Option<String> {
         place.keys().next().cloned()
@@ -170,6 +181,10 @@ pub trait Fixture: Sync {
     /// Calls that waiting for a write of unknown outcome takes, where repeating it is not harmless.
     fn patience(&self) -> usize {
         0
+    }
+    /// Whether a write between these states did nothing but what has to be done before a removal.
+    fn lets_go(&self, _before: &Objects, _after: &Objects) -> bool {
+        false
     }
     /// Whether an intent announces that this object is made.
     fn announces(&self, intent: &Value, object: &Value) -> bool;
@@ -213,6 +228,11 @@ pub fn all() -> [&'static dyn Fixture; 4] {
         &crate::api_management::ApiManagement,
         &crate::iotda::Iotda,
     ]
+}
+
+/// Fixtures that tell further stories of their kinds.
+pub fn further() -> [&'static dyn Fixture; 1] {
+    [&crate::iot_hub::overlap::Overlap]
 }
 
 /// The fixture of a kind. A kind without one fails the suite.

@@ -10,6 +10,8 @@ use crate::fixture::{Act, Control, End, Fixture, Remote, Scenario, Shown, Tamper
 use crate::material::pairs;
 use crate::wire::{Cloud, Look, Objects};
 
+pub mod overlap;
+
 const HUBS: [&str; 3] = ["hub-1", "hub-2", "hub-3"];
 const NAME: &str = "device-ca";
 

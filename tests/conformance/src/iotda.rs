@@ -153,11 +153,31 @@ impl Fixture for Iotda {
         8
     }
 
+    /// Nothing is bound any more to what was changed, and it is otherwise as it was.
+    fn lets_go(&self, before: &Objects, after: &Objects) -> bool {
+        let freed = |it: &Value| {
+            let mut it = it.clone();
+            let settings = json!({ "templateId": null, "provisionEnable": false });
+            json_patch::merge(&mut it["settings"], &settings);
+            let members = it.as_object_mut().into_iter().flat_map(|it| it.iter_mut());
+            members.filter(|it| it.0 == "writes").for_each(|it| *it.1 = Value::Null);
+            it
+        };
+        before.len() == after.len()
+            && after.iter().all(|(id, it)| {
+                before.get(id).is_some_and(|was| {
+                    was == it || (it["settings"]["templateId"].is_null() && freed(was) == freed(it))
+                })
+            })
+    }
+
     fn announces(&self, intent: &Value, object: &Value) -> bool {
         let known = intent["knownIds"].as_array().is_some_and(|it| it.contains(&object["id"]));
+        let may_be = if intent["made"].is_null() { !known } else { intent["made"] == object["id"] };
         let sha256 = object["sha256"].as_str().unwrap_or_default();
         let content = intent["contentHash"].as_str().unwrap_or_default();
-        intent["step"] == "Upload" && !known && content.to_lowercase().starts_with(sha256)
+        let is_of_upload = matches!(intent["step"].as_str(), Some("Upload" | "Discard"));
+        is_of_upload && may_be && content.to_lowercase().starts_with(sha256)
     }
 
     fn first_write(&self, _: Option<&Shown>) -> &'static str {

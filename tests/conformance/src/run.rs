@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::api_server::ApiServer;
 use crate::chaos::{Chaos, Life};
-use crate::fixture::{End, Fixture, Remote, Shown};
+use crate::fixture::{End, Fixture, Remote, Shown, Which};
 use crate::reached::Reached;
 use crate::wire::{Cloud, Wire};
 use crate::world::{HOME, NAME, NAMESPACE, World};
@@ -219,12 +219,19 @@ impl Run {
             Remote::Absent => place.is_empty(),
             Remote::Untouched => place == self.fixture.place(before),
             Remote::Holds { which, verified } => {
-                let wanted = Shown { thumbprint: which.pair().thumbprint.clone(), verified };
-                place.len() == 1
-                    && !self.has_retiring()
-                    && place.values().all(|it| self.fixture.shown(it) == wanted)
+                place.len() == 1 && self.is_alone(place.values().collect(), which, verified)
+            }
+            Remote::HoldsBesideAdopted { which, verified } => {
+                let (adopted, own): (Vec<_>, _) = place.values().partition(|it| self.fixture.is_adopted(it));
+                adopted.len() == 1 && self.is_alone(own, which, verified)
             }
         }
+    }
+
+    /// Whether all that is the resource's own is this certificate.
+    fn is_alone(&self, own: Vec<&Value>, which: Which, verified: bool) -> bool {
+        let wanted = Shown { thumbprint: which.pair().thumbprint.clone(), verified };
+        matches!(own.as_slice(), [it] if self.fixture.shown(it) == wanted) && !self.has_retiring()
     }
 
     fn start(&self) -> Process {

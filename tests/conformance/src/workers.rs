@@ -35,6 +35,15 @@ pub fn kinds() -> Vec<(&'static dyn Registered, &'static dyn Fixture)> {
     certferry::providers::all().into_iter().map(|it| (it, fixture::of(it.kind()))).collect()
 }
 
+/// The same, with those that only tell stories.
+pub fn storytellers() -> Vec<(&'static dyn Registered, &'static dyn Fixture)> {
+    let of = |fixture: &'static dyn Fixture| {
+        let kinds = certferry::providers::all().into_iter();
+        kinds.filter(|it| it.kind() == fixture.kind()).map(move |it| (it, fixture))
+    };
+    kinds().into_iter().chain(fixture::further().into_iter().flat_map(of)).collect()
+}
+
 fn status_schema(kind: &dyn Registered) -> Arc<jsonschema::Validator> {
     let definition = kind.definition();
     let schema = definition.spec.versions.first().and_then(|it| it.schema.as_ref());

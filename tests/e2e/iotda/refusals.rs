@@ -162,15 +162,41 @@ async fn a_certificate_in_another_space_is_told_as_a_refused_upload() -> Result<
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_deleted_is_told_and_tried_again() -> Result<()> {
-    let world = World::of_instances("bound").await?;
+    let world = World::of_instances("kept").await?;
     world.uploaded(&ca("devices")?, all_settings()).await?;
-    world.switch(json!({ "deleteWhileBound": "refused" })).await?;
+    let in_use = json!({ "status": 400, "json": { "error_code": "IOTDA.014304", "error_msg": "in use" } });
+    let fault =
+        json!({ "operation": "iotdaCertificates.delete", "times": null, "action": { "answer": in_use } });
+    world.emulator.control_post("faults", &fault).await?;
     world.kubectl(&["delete", world.kind, "devices", "--wait=false"]).await?;
     world.says("devices", "DeletionBlocked", "IOTDA.014304").await?;
-    world.switch(json!({ "deleteWhileBound": "deletes" })).await?;
+    world.emulator.control(Method::DELETE, "faults", None).await?;
     world.nudge("devices").await?;
     world.kubectl(&["wait", "--for=delete", "--timeout=60s", "iotdacertificate/devices"]).await?;
     ensure!(world.all_in(INSTANCE).await?.is_empty(), "it is not deleted");
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_else_uploads_just_before_is_taken_over_and_not_removed() -> Result<()> {
+    let world = World::of_instances("raced").await?;
+    let root = ca("devices")?;
+    world.tls_secret("ca", &root).await?;
+    // The upload comes after somebody else's, which the listing before it did not show.
+    let slow = json!({ "operation": UPLOAD, "action": { "delay": { "ms": 3000, "when": "before" } } });
+    world.emulator.control_post("faults", &slow).await?;
+    world.apply(&world.in_instance("devices", json!({ "appId": "app-1" }))).await?;
+    eventually(SOON, "the upload is on its way", async || {
+        ensure!(world.count(UPLOAD).await? == 1);
+        Ok(())
+    })
+    .await?;
+    let planted = world.plant(&root).await?;
+    world.ready("devices").await?;
+    ensure!(world.field("devices", ".status.remote.origin").await? == "Adopted");
+    ensure!(world.field("devices", ".status.remote.id").await? == planted.id);
+    world.delete("devices").await?;
+    ensure!(world.only_in(INSTANCE).await?.id == planted.id, "what is another's was removed");
     world.stop().await
 }
 

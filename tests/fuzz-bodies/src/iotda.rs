@@ -60,7 +60,7 @@ pub fn contract(input: &[u8]) {
         match (goal, Iotda::next(goal, &seen)) {
             (Goal::Present(_), Next::Step(step)) => {
                 assert_eq!(step.name(), "Upload", "of what is not ours");
-                let ids = step.known_ids();
+                let ids = step.known_ids().expect("of an upload");
                 assert!(ids.len() <= 1000 && ids.iter().all(|it| (1..=36).contains(&it.len())), "{ids:?}");
             }
             (Goal::Absent, Next::Step(step)) => panic!("{} of what is not ours", step.name()),

@@ -1,4 +1,4 @@
-//! Where the programs come from: the scripts in `hack/` for those written in Go, cargo for our own.
+//! Where the programs come from: the scripts in `hack/` for those of others, cargo for our own.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,11 @@ static FOUND: LazyLock<Mutex<HashMap<String, PathBuf>>> = LazyLock::new(Mutex::d
 /// The program of `tests/control-plane`: etcd, kube-apiserver, kube-controller-manager and kubectl.
 pub async fn control_plane() -> Result<PathBuf> {
     once("hack/control-plane", from_script("hack/control-plane")).await
+}
+
+/// A Python that has the vendors' own clients.
+pub async fn vendor_clients() -> Result<PathBuf> {
+    once("hack/vendor-clients", from_script("hack/vendor-clients")).await
 }
 
 /// Helm 4.

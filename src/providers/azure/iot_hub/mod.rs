@@ -175,6 +175,7 @@ impl Provider for IotHub {
             && let Some(name) = next::beside(want, &observed).map(str::to_owned)
         {
             self.look(&name, freshness, &mut observed).await?;
+            self.look(&self.name, freshness, &mut observed).await?; // an adopted one stays there
         }
         if let Some(thumbprint) = observed.unseen() {
             for name in self.of_thumbprint(thumbprint).await? {

@@ -84,6 +84,8 @@ pub struct HubCertificate {
 pub struct Held {
     /// The name that is current: the recorded one, else that of the spec.
     pub name: String,
+    /// The name of the spec.
+    pub plain: String,
     /// How we came to own what stands there, if we do.
     pub origin: Option<Origin>,
     /// The certificate that we last saw there as ours.
@@ -131,6 +133,13 @@ pub struct Retired {
     pub thumbprint: Thumbprint,
     /// The record itself.
     pub entry: Retiring,
+}
+
+impl Held {
+    /// Whether the current certificate was there before us, and is to stay.
+    fn keeps_current(&self) -> bool {
+        self.origin == Some(Origin::Adopted) && self.keeps_adopted
+    }
 }
 
 impl Observed {
@@ -368,8 +377,8 @@ fn verify(want: &Desired, it: &HubCertificate, observed: &Observed) -> Next<Step
 /// All that is ours goes, one after the other. Only what we wrote or took over, and last saw or were about to write, is
 /// deleted.
 fn remove(observed: &Observed) -> Next<Step> {
-    let stays = |origin| origin == Origin::Adopted && observed.held.keeps_adopted;
-    let ours = observed.current().filter(|it| observed.origin(it).is_some_and(|origin| !stays(origin)));
+    let stays = observed.held.keeps_current();
+    let ours = observed.current().filter(|it| observed.origin(it).is_some() && !stays);
     if let Some(it) = ours {
         let may = observed.knows(it) || observed.held.adoption == AdoptionPolicy::Always;
         return if may { delete(it, Why::Removal) } else { changed() };

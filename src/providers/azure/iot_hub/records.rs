@@ -21,6 +21,7 @@ pub(super) fn held(root: &IotHubCertificate, collection: &[String], plain: &str)
     Held {
         origin: remote.as_ref().map(|(_, origin)| *origin),
         name: remote.map_or_else(|| plain.to_owned(), |(name, _)| name),
+        plain: plain.to_owned(),
         thumbprint: certificate.and_then(|it| it.sha1_thumbprint.parse().ok()),
         intended: status.intent.as_ref().and_then(intended),
         code: code.and_then(|IssuedCode { code, etag }| Some((code.parse().ok()?, etag.clone()))),

@@ -49,7 +49,8 @@ impl Explained for Iotda {
                 want.possession.as_ref().map(|_| "Verify").into_iter().chain(settings).collect()
             }
             Step::Verify { .. } => settings.into_iter().collect(),
-            Step::Update { .. } | Step::Delete { .. } => Vec::new(),
+            Step::Unbind { .. } => vec!["Delete"],
+            Step::Update { .. } | Step::Delete { .. } | Step::Discard { .. } => Vec::new(),
         }
     }
 
@@ -80,7 +81,7 @@ impl Explained for Iotda {
     }
 
     async fn stock(&self, only: Option<&str>) -> Result<Vec<Stocked>, CloudError> {
-        let stocked = self.list().await?.into_iter().map(stocked);
+        let stocked = self.list().await?.all.into_iter().map(stocked);
         Ok(stocked.filter(|it| it.is(only)).collect())
     }
 }

@@ -7,11 +7,12 @@
 mod content;
 mod explained;
 mod next;
+mod reading;
+mod records;
 mod settings;
 mod step;
 mod wire;
 
-use std::borrow::Cow;
 use std::future::Future;
 use std::time::Duration;
 
@@ -19,28 +20,22 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::content::Content;
-use self::next::{CaCertificate, Desired, Held, Intended, Observed};
-use self::settings::Settings;
+use self::next::{CaCertificate, Desired, Observed};
+use self::reading::{Listed, Reading};
+use self::settings::{Ocsp, Settings};
 use self::step::Step;
 use super::{Call, Failure, Huawei, Operation, Place, Whereabouts};
-use crate::api::certificate::{CertificateResource, CertificateStatus, IssuedCode, Remote, parse_duration};
-use crate::api::iotda::IotdaCertificate;
-use crate::api::reason::Invalid;
+use crate::api::certificate::{IssuedCode, Remote, parse_duration};
+use crate::api::iotda::{IotdaCertificate, IotdaCertificateRef};
+use crate::api::reason::{Invalid, Reason};
 use crate::engine::clock::Clock;
 use crate::engine::error::CloudError;
 use crate::engine::{Facts, Freshness, Goal, Next, Output, Provider, Renewal, Unusable};
 use crate::http::Body;
-use crate::providers::failure::Fault;
 use crate::providers::possession::{self, Possession};
 use crate::source::account::Account;
 use crate::source::target::Target;
 use crate::source::{Fetched, Reference, material};
-
-/// The largest page that the service gives.
-const PAGE: &str = "50";
-
-/// More pages than an instance can fill: it has room for 100 certificates.
-const MAX_PAGES: usize = 20;
 
 /// One certificate in one instance.
 pub struct Iotda {
@@ -55,14 +50,15 @@ impl Provider for Iotda {
     type Desired = Desired;
     type Observed = Observed;
     type Step = Step;
-    type Listing = Vec<wire::Description>;
+    type Listing = Listed;
 
-    /// IoTDA knows no names: the resource's own stands for it.
+    /// IoTDA knows no names: the resource's own stands for it. A project that is not named has no id's form.
     fn target(root: &IotdaCertificate) -> Target {
         let place = &root.spec.iotda;
+        let of_region = format!("in-{}", place.region);
         Target::new([
             "iotda",
-            &place.project_id,
+            place.project_id.as_deref().unwrap_or(&of_region),
             place.host.as_deref().unwrap_or("shared"),
             root.spec.app_id.as_deref().unwrap_or("default"),
             root.metadata.namespace.as_deref().unwrap_or_default(),
@@ -74,12 +70,17 @@ impl Provider for Iotda {
         let mut references = material::references(&root.spec.source);
         let asked = root.spec.verification.as_ref().map(|it| &it.proof_of_possession);
         references.extend(possession::references(asked));
+        references.extend(server_ca(root).map(|it| Reference::iotda_certificate(&it.name)));
         references.dedup();
         references
     }
 
     fn check(root: &IotdaCertificate) -> Result<(), Invalid> {
         grace(root)?;
+        if server_ca(root).is_some_and(|it| Some(&it.name) == root.metadata.name.as_ref()) {
+            let message = "`spec.ocsp.ssl.serverCaRef` must name another IotdaCertificate";
+            return Err(Invalid::new(Reason::SpecInvalid, message));
+        }
         material::check(&root.spec.source)
     }
 
@@ -92,7 +93,7 @@ impl Provider for Iotda {
         Ok(Desired {
             content: Content::of(&certificate),
             possession: possession.transpose()?,
-            settings: Settings { provisioning: spec.provisioning.clone(), ocsp: spec.ocsp.clone() },
+            settings: Settings { provisioning: spec.provisioning.clone(), ocsp: ocsp(root, found)? },
             grace: grace(root)?,
             certificate,
         })
@@ -124,6 +125,10 @@ impl Provider for Iotda {
         Vec::new()
     }
 
+    fn made(answered: &Observed) -> Option<String> {
+        answered.made().map(str::to_owned)
+    }
+
     async fn connect(
         huawei: &Huawei,
         account: &Account,
@@ -135,7 +140,7 @@ impl Provider for Iotda {
         let iotda = &root.spec.iotda;
         let whereabouts = Whereabouts {
             region: &iotda.region,
-            project_id: Some(&iotda.project_id),
+            project_id: iotda.project_id.as_deref(),
             instance_id: iotda.instance_id.as_deref(),
             host: iotda.host.as_deref(),
         };
@@ -149,11 +154,8 @@ impl Provider for Iotda {
         goal: &Goal<Desired>,
         freshness: Freshness<'_, Self::Listing>,
     ) -> Result<Observed, CloudError> {
-        let held = held(root);
-        let mut reading = match freshness {
-            Freshness::Live => Reading { iotda: self, listing: None, by_listing: false },
-            Freshness::Listed(listing) => Reading::of(self, listing),
-        };
+        let held = records::held(root);
+        let mut reading = Reading::of(self, freshness);
         let current = match &held.remote {
             Some((id, _)) => reading.one(id).await?,
             None => None,
@@ -175,6 +177,8 @@ impl Provider for Iotda {
                 wanted.into_iter().chain(held.intended.iter().map(|it| &it.content)).collect();
             let known = |id: &str| current.iter().chain(&retiring).any(|it| it.id == id);
             others = reading.others(&looked_for, held.intended.as_ref(), known).await?;
+            let unlisted = |it: &&CaCertificate| !ids.contains(&it.id);
+            ids.extend(others.iter().filter(unlisted).map(|it| it.id.clone()).collect::<Vec<_>>());
         }
         Ok(Observed { current, retiring, others, ids, held, now: self.clock.now() })
     }
@@ -189,9 +193,13 @@ impl Provider for Iotda {
 
     async fn apply(&self, step: Step) -> Result<Option<Observed>, CloudError> {
         match step {
-            Step::Upload { certificate, .. } => {
+            Step::Upload { certificate, observed } => {
                 let body = wire::Upload { content: certificate.to_pem(), app_id: self.app_id.as_deref() };
-                self.send(Operation::Upload, &["certificates"], &body).await
+                let call = Call::new(Operation::Upload, &["certificates"]).body(Body::json(&body));
+                let answer = self.place.call(&call).await?;
+                // What was made is told later too, by its content.
+                let made = answer.json::<wire::Description>().ok().and_then(|it| it.holding(&certificate));
+                Ok(made.map(|it| observed.with_made(it, Content::of(&certificate))))
             }
             Step::Verify { id, proof, .. } => {
                 let proof = proof.certificate(self.clock.now()).await?;
@@ -203,7 +211,10 @@ impl Provider for Iotda {
             Step::Update { id, change } => {
                 self.send(Operation::Update, &["certificates", &id], &change).await
             }
-            Step::Delete { id, .. } => {
+            Step::Unbind { id, .. } => {
+                self.send(Operation::Update, &["certificates", &id], &settings::unbound()).await
+            }
+            Step::Delete { id, .. } | Step::Discard { id, .. } => {
                 let segments = ["certificates", id.as_str()];
                 match self.place.call(&Call::new(Operation::Delete, &segments)).await {
                     Err(failure) if failure.is_absence() => Ok(None),
@@ -220,25 +231,34 @@ fn grace(root: &IotdaCertificate) -> Result<Duration, Invalid> {
     parse_duration("spec.rotation.gracePeriod", asked.unwrap_or("24h"))
 }
 
-/// What our records hold.
-fn held(root: &IotdaCertificate) -> Held {
-    let empty = CertificateStatus::default();
-    let status = root.status().unwrap_or(&empty);
-    let intended = status.intent.as_ref().and_then(|it| {
-        let content = it.content_hash.parse().ok().filter(|_| it.step == "Upload")?;
-        Some(Intended { content, known_ids: it.known_ids.clone(), since: it.start_time })
-    });
-    let certificate = status.remote.as_ref().and(status.certificate.as_ref());
-    let fingerprint = certificate.and_then(|it| it.sha256_fingerprint.as_deref());
-    Held {
-        remote: status.remote.as_ref().map(|it| (it.id.clone(), it.origin)),
-        fingerprint: fingerprint.and_then(|it| it.parse().ok()),
-        intended,
-        retiring: status.retiring.clone(),
-        adoption: root.spec.common.adoption_policy.unwrap_or_default(),
-        in_one_space: root.spec.app_id.is_some(),
-        deletion: root.spec.common.deletion_policy,
-    }
+/// The IotdaCertificate of the OCSP server's CA, if one is named.
+fn server_ca(root: &IotdaCertificate) -> Option<&IotdaCertificateRef> {
+    root.spec.ocsp.as_ref()?.ssl.as_ref()?.server_ca_ref.as_ref()
+}
+
+/// The checks by OCSP that are wanted. The certificate of the server's CA has to stand in the same instance.
+fn ocsp(root: &IotdaCertificate, found: &Fetched) -> Result<Option<Ocsp>, Invalid> {
+    let Some(asked) = &root.spec.ocsp else { return Ok(None) };
+    let named = asked.ssl.as_ref().and_then(|it| it.server_ca_id.clone());
+    let server_ca = match server_ca(root) {
+        None => named,
+        Some(IotdaCertificateRef { name }) => {
+            let data = found.data(&Reference::iotda_certificate(name));
+            let place = data.and_then(|it| it.value("iotda"));
+            if place.and_then(|it| serde_json::from_slice(it).ok()).as_ref() != Some(&root.spec.iotda) {
+                let message =
+                    format!("IotdaCertificate `{name}` stands elsewhere: its `spec.iotda` must be the same");
+                return Err(Invalid::new(Reason::SpecInvalid, message));
+            }
+            let id = data.and_then(|it| it.value("id")).and_then(|it| std::str::from_utf8(it).ok());
+            let missing = || {
+                let message = format!("IotdaCertificate `{name}` has no certificate yet: see its conditions");
+                Invalid::new(Reason::ReferenceNotFound, message)
+            };
+            Some(id.ok_or_else(missing)?.to_owned())
+        }
+    };
+    Ok(Some(Ocsp { enabled: asked.enabled, server_ca }))
 }
 
 impl Iotda {
@@ -256,118 +276,4 @@ impl Iotda {
     fn done(&self, answered: Result<(), Failure>) -> Result<Option<Observed>, CloudError> {
         answered.map(|()| None).map_err(CloudError::from)
     }
-
-    /// All certificates of the resource space, newest first.
-    async fn list(&self) -> Result<Vec<wire::Description>, Failure> {
-        let mut all = Vec::new();
-        let mut marker: Option<String> = None;
-        for _ in 0..MAX_PAGES {
-            let mut call = Call::new(Operation::List, &["certificates"]).query("limit", PAGE);
-            if let Some(app_id) = &self.app_id {
-                call = call.query("app_id", app_id);
-            }
-            if let Some(marker) = &marker {
-                call = call.query("marker", marker);
-            }
-            let listing: wire::Listing = self.place.read(&call).await?;
-            let unreadable = || self.place.failed(Operation::List, Fault::Unreadable);
-            let (certificates, following) = listing.parsed().ok_or_else(unreadable)?;
-            let is_last = certificates.is_empty();
-            all.extend(certificates);
-            match following {
-                Some(next) if !is_last && marker.as_ref().is_none_or(|before| next < *before) => {
-                    marker = Some(next);
-                }
-                _ => return Ok(all),
-            }
-        }
-        Err(self.place.failed(Operation::List, Fault::Unreadable))
-    }
-}
-
-/// One look at an instance. What has to be listed is listed once.
-struct Reading<'a> {
-    iotda: &'a Iotda,
-    listing: Option<Cow<'a, [wire::Description]>>,
-    /// Whether the single read turned out not to be had.
-    by_listing: bool,
-}
-
-impl<'a> Reading<'a> {
-    /// By a listing alone.
-    fn of(iotda: &'a Iotda, listing: &'a [wire::Description]) -> Self {
-        Self { iotda, listing: Some(Cow::Borrowed(listing)), by_listing: true }
-    }
-
-    async fn listing(&mut self) -> Result<&[wire::Description], CloudError> {
-        if self.listing.is_none() {
-            self.listing = Some(Cow::Owned(self.iotda.list().await?));
-        }
-        Ok(self.listing.as_deref().unwrap_or_default())
-    }
-
-    async fn ids(&mut self) -> Result<Vec<String>, CloudError> {
-        Ok(self.listing().await?.iter().map(|it| it.certificate_id.clone()).collect())
-    }
-
-    /// The certificate of that id, or that there is none. The single read is newer than the rest of the API and has a
-    /// permission of its own: where it is not to be had, the listing tells.
-    async fn one(&mut self, id: &str) -> Result<Option<CaCertificate>, CloudError> {
-        if self.by_listing {
-            return self.listed(id).await;
-        }
-        let place = &self.iotda.place;
-        let segments = ["certificates", id];
-        let unreadable = || CloudError::from(place.failed(Operation::Read, Fault::Unreadable));
-        match place.read::<wire::Description>(&Call::new(Operation::Read, &segments)).await {
-            Ok(it) if it.certificate_id == id => it.parsed().map(Some).ok_or_else(unreadable),
-            Ok(_) => Err(unreadable()),
-            Err(failure) if failure.is_absence() => Ok(None),
-            Err(failure) if is_without_single_read(&failure) => {
-                self.by_listing = true;
-                self.listed(id).await
-            }
-            Err(failure) => Err(failure.into()),
-        }
-    }
-
-    async fn listed(&mut self, id: &str) -> Result<Option<CaCertificate>, CloudError> {
-        let unreadable = self.iotda.place.failed(Operation::List, Fault::Unreadable);
-        let listed = self.listing().await?.iter().find(|it| it.certificate_id == id).cloned();
-        listed.map(|it| it.parsed().ok_or_else(|| unreadable.into())).transpose()
-    }
-
-    /// Those that are not known and hold one of these contents. Read is what may be it by the listing, and all that came
-    /// since an upload was recorded: the service may show its name and dates otherwise than we do.
-    async fn others(
-        &mut self,
-        contents: &[&Content],
-        intended: Option<&Intended>,
-        known: impl Fn(&str) -> bool,
-    ) -> Result<Vec<CaCertificate>, CloudError> {
-        let listed = self.listing().await?.iter();
-        let is_new = |id: &String| intended.is_some_and(|intent| !intent.known_ids.contains(id));
-        let may_be = |it: &&wire::Description| {
-            it.face().is_none_or(|face| contents.iter().any(|content| content.may_be(&face)))
-                || is_new(&it.certificate_id)
-        };
-        let candidates = listed.filter(may_be).filter(|it| !known(&it.certificate_id));
-        let candidates: Vec<_> =
-            candidates.map(|it| (it.certificate_id.clone(), it.face().is_some())).collect();
-        let mut found = Vec::new();
-        for (id, is_told) in candidates {
-            match self.one(&id).await {
-                // By the listing alone it cannot be told from others: somebody else's holds nobody up.
-                Err(_) if self.by_listing && !is_told => {}
-                read => found.extend(read?),
-            }
-        }
-        found.retain(|it| contents.iter().any(|content| content.is(&it.shown)));
-        Ok(found)
-    }
-}
-
-/// The gateway knows no such call, or the account lacks the one permission.
-fn is_without_single_read(failure: &Failure) -> bool {
-    failure.has_code("APIGW.0101") || failure.has_code("IOTDA.000022")
 }

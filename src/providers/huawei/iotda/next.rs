@@ -6,20 +6,18 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::content::{Content, Shown};
+use super::records::{Held, Intended, LATE, Made};
 use super::settings::{Settings, ShownSettings};
 use super::step::{Step, Why};
-use crate::api::certificate::{AdoptionPolicy, DeletionPolicy, Origin, Retiring};
+use crate::api::certificate::{Origin, Retiring};
 use crate::api::reason::{Invalid, Reason};
 use crate::engine::{Goal, Next};
-use crate::pki::{Certificate, Fingerprint, VerificationCode};
+use crate::pki::{Certificate, VerificationCode};
 use crate::providers::overlap;
 use crate::providers::possession::Possession;
-
-/// How long an upload without an answer may still take effect.
-const LATE: SignedDuration = SignedDuration::from_mins(10);
 
 /// The first wait for an upload that is not seen yet; each one after it is longer.
 const LOOK: Duration = Duration::from_secs(30);
@@ -42,6 +40,7 @@ pub struct Desired {
 }
 
 /// What IoTDA says, and what our records hold of it.
+#[derive(Clone, Debug)]
 pub struct Observed {
     /// The certificate that our records name, if it is there.
     pub current: Option<CaCertificate>,
@@ -72,34 +71,24 @@ pub struct CaCertificate {
     pub settings: ShownSettings,
 }
 
-/// What our records hold.
-#[derive(Clone, Debug, Default)]
-pub struct Held {
-    /// The id of the present certificate, and how we came to own it.
-    pub remote: Option<(String, Origin)>,
-    /// What it held when it was last seen.
-    pub fingerprint: Option<Fingerprint>,
-    /// The upload that was about to be made.
-    pub intended: Option<Intended>,
-    /// What stands beside it until its time is over.
-    pub retiring: Vec<Retiring>,
-    /// What to do with an identical certificate that is not ours.
-    pub adoption: AdoptionPolicy,
-    /// Whether all that was listed stands in the resource's own space.
-    pub in_one_space: bool,
-    /// What the resource's deletion does to the present certificate; unless set, what was adopted stays.
-    pub deletion: Option<DeletionPolicy>,
-}
+impl Observed {
+    /// The same, when the answer to an upload of this content showed what it made.
+    #[must_use]
+    pub fn with_made(mut self, it: CaCertificate, content: Content) -> Self {
+        let made = Made::This(it.id.clone());
+        self.held.intended = Some(Intended { content, made, since: self.now });
+        self.ids.push(it.id.clone());
+        self.others.push(it);
+        self
+    }
 
-/// An upload that was about to be made.
-#[derive(Clone, Debug)]
-pub struct Intended {
-    /// Of what.
-    pub content: Content,
-    /// What was there before.
-    pub known_ids: Vec<String>,
-    /// When that was recorded.
-    pub since: Timestamp,
+    /// The id of what an answer showed to have been made.
+    pub fn made(&self) -> Option<&str> {
+        match &self.held.intended.as_ref()?.made {
+            Made::This(id) => Some(id),
+            Made::NoneOf(_) | Made::TakenBack(_) => None,
+        }
+    }
 }
 
 /// The certificate that the resource is to go by, if it is there.
@@ -120,10 +109,9 @@ pub fn next(goal: &Goal<Desired>, observed: &Observed) -> Next<Step> {
         Goal::Absent => return remove(observed),
         Goal::Present(want) => want,
     };
-    match outdated(want, observed).as_slice() {
-        [] => {}
-        [it] => return Next::Step(Step::Delete { id: it.id.clone(), why: Why::Outdated }),
-        _ => return several(),
+    let outdated = observed.held.intended.as_ref().filter(|it| it.content != want.content);
+    if let Some(next) = outdated.and_then(|intent| discard(intent, observed, Why::Outdated)) {
+        return next;
     }
     match place(want, observed) {
         Place::Ours(it, _) => bring(want, it, observed),
@@ -132,12 +120,6 @@ pub fn next(goal: &Goal<Desired>, observed: &Observed) -> Next<Step> {
         Place::Several => several(),
         Place::Absent => upload(want, observed),
     }
-}
-
-/// What an upload may have made for a source that has changed since.
-fn outdated<'a>(want: &Desired, observed: &'a Observed) -> Vec<&'a CaCertificate> {
-    let intent = observed.held.intended.as_ref().filter(|it| it.content != want.content);
-    intent.map(|it| it.candidates(observed)).unwrap_or_default()
 }
 
 /// How the wanted certificate is there.
@@ -161,55 +143,12 @@ fn place<'a>(want: &Desired, observed: &'a Observed) -> Place<'a> {
     }
 }
 
-impl Held {
-    /// Whether an identical certificate becomes ours. One that may stand in somebody else's space does not.
-    fn adopts(&self) -> bool {
-        self.adoption != AdoptionPolicy::Never && self.in_one_space
-    }
-
-    /// Whether the present certificate was there before us, and is to stay.
-    fn keeps_the_adopted(&self) -> bool {
-        self.remote.as_ref().is_some_and(|(_, origin)| *origin == Origin::Adopted) && self.deletion.is_none()
-    }
-
-    /// Whether this is still the certificate that our records name. A record may be tampered with: what it holds counts
-    /// too, where it is shown.
-    fn knows(&self, it: &CaCertificate) -> bool {
-        self.remote.as_ref().is_some_and(|(id, _)| *id == it.id)
-            && it.shown.fingerprint.is_none_or(|shown| self.fingerprint == Some(shown))
-    }
-
-    /// The record by which this one retires; what it holds counts too.
-    fn retires(&self, it: &CaCertificate) -> Option<&Retiring> {
-        let entry = self.retiring.iter().find(|entry| entry.id == it.id)?;
-        entry.content_hash.parse::<Content>().is_ok_and(|of| of.is(&it.shown)).then_some(entry)
-    }
-}
-
-impl Intended {
-    /// How long it may still take effect unseen.
-    fn left(&self, now: Timestamp) -> Option<Duration> {
-        let end = self.since.checked_add(LATE).unwrap_or(Timestamp::MAX);
-        Duration::try_from(end.duration_since(now)).ok().filter(|left| !left.is_zero())
-    }
-
-    /// Whether this may be what the upload made.
-    fn made(&self, it: &CaCertificate) -> bool {
-        self.content.is(&it.shown) && !self.known_ids.contains(&it.id)
-    }
-
-    /// All that the upload may have made and that is recorded nowhere. It made one of them at most.
-    fn candidates<'a>(&self, observed: &'a Observed) -> Vec<&'a CaCertificate> {
-        observed.others.iter().filter(|it| self.made(it)).collect()
-    }
-}
-
 /// From an unverified certificate to one that is set as wanted and stands alone.
 fn bring(want: &Desired, it: &CaCertificate, observed: &Observed) -> Next<Step> {
     if let Some(possession) = want.possession.as_ref().filter(|_| !it.verified) {
         // Of many that waited for their proof in vain, the oldest goes: no device knows it.
         return match crowded(it, observed).find(|old| !old.verified) {
-            Some(old) => Next::Step(Step::Delete { id: old.id.clone(), why: Why::Retired }),
+            Some(old) => delete(old, Why::Retired),
             None => verify(want, possession, it),
         };
     }
@@ -217,7 +156,7 @@ fn bring(want: &Desired, it: &CaCertificate, observed: &Observed) -> Next<Step> 
         return Next::Step(Step::Update { id: it.id.clone(), change });
     }
     if let Some(old) = superfluous(it, observed) {
-        return Next::Step(Step::Delete { id: old.id.clone(), why: Why::Retired });
+        return delete(old, Why::Retired);
     }
     let other = observed.held.intended.as_ref().filter(|intent| intent.content != want.content);
     match other.and_then(|intent| intent.left(observed.now)) {
@@ -290,11 +229,31 @@ fn upload(want: &Desired, observed: &Observed) -> Next<Step> {
     if let Some(left) = observed.held.intended.as_ref().and_then(|intent| intent.left(observed.now)) {
         return unseen(left, false);
     }
-    Next::Step(Step::Upload {
-        certificate: want.certificate.clone(),
-        known_ids: observed.ids.clone(),
-        replaces: observed.current.is_some(),
-    })
+    Next::Step(Step::Upload { certificate: want.certificate.clone(), observed: Box::new(observed.clone()) })
+}
+
+/// Away with it. What a template is bound to IoTDA may not delete; before verification none can be bound, nor unbound.
+fn delete(it: &CaCertificate, why: Why) -> Next<Step> {
+    let id = it.id.clone();
+    Next::Step(if is_bound(it) { Step::Unbind { id, why } } else { Step::Delete { id, why } })
+}
+
+/// Away with what the recorded upload made and no other record names. It made one at most.
+fn discard(intent: &Intended, observed: &Observed, why: Why) -> Option<Next<Step>> {
+    let made: Vec<_> = observed.others.iter().filter(|it| intent.made(it)).collect();
+    match made.as_slice() {
+        [] => None,
+        [it] if is_bound(it) => Some(delete(it, why)),
+        [it] => {
+            let (id, content) = (it.id.clone(), intent.content.clone());
+            Some(Next::Step(Step::Discard { id, content, why }))
+        }
+        _ => Some(several()),
+    }
+}
+
+fn is_bound(it: &CaCertificate) -> bool {
+    it.verified && it.settings.template.is_some()
 }
 
 /// What was answered by nothing is mostly seen soon or never: each look comes three times as late as the one before.
@@ -336,19 +295,14 @@ fn several() -> Next<Step> {
 /// an upload may have made.
 fn remove(observed: &Observed) -> Next<Step> {
     let held = &observed.held;
-    let delete = |it: &CaCertificate| Next::Step(Step::Delete { id: it.id.clone(), why: Why::Removal });
     if let Some(it) = observed.current.as_ref().filter(|_| !held.keeps_the_adopted()) {
-        return if held.knows(it) { delete(it) } else { changed(it) };
+        return if held.knows(it) { delete(it, Why::Removal) } else { changed(it) };
     }
     if let Some(it) = observed.retiring.iter().find(|it| held.retires(it).is_some()) {
-        return delete(it);
+        return delete(it, Why::Removal);
     }
-    let made = held.intended.as_ref().map(|intent| intent.candidates(observed)).unwrap_or_default();
-    match made.as_slice() {
-        [] => Next::Done,
-        [it] => delete(it),
-        _ => several(),
-    }
+    let made = held.intended.as_ref().and_then(|intent| discard(intent, observed, Why::Removal));
+    made.unwrap_or(Next::Done)
 }
 
 fn changed(it: &CaCertificate) -> Next<Step> {

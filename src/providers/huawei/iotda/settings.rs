@@ -6,7 +6,14 @@
 use serde_json::{Map, Value};
 
 use super::super::Flag;
-use crate::api::iotda::{Ocsp, OcspTls, Provisioning};
+use crate::api::iotda::Provisioning;
+
+/// The members that are sent so that no template is bound any more.
+pub fn unbound() -> Map<String, Value> {
+    [("provision_enable".to_owned(), false.into()), ("template_id".to_owned(), Value::Null)]
+        .into_iter()
+        .collect()
+}
 
 /// What is wanted; a group that is `None` is not managed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +22,15 @@ pub struct Settings {
     pub provisioning: Option<Provisioning>,
     /// OCSP.
     pub ocsp: Option<Ocsp>,
+}
+
+/// Checks of device certificates by OCSP, as they are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ocsp {
+    /// Whether they are made.
+    pub enabled: bool,
+    /// The id of the certificate of the OCSP server's CA, where the server speaks TLS.
+    pub server_ca: Option<String>,
 }
 
 /// What the service shows.
@@ -42,11 +58,7 @@ impl Settings {
         };
         let checks = || Ocsp {
             enabled: predecessor.ocsp == Flag::On,
-            ssl: predecessor
-                .ocsp_server_ca
-                .clone()
-                .filter(|_| predecessor.ocsp_ssl == Flag::On)
-                .map(|server_ca_id| crate::api::iotda::OcspTls { server_ca_id }),
+            server_ca: predecessor.ocsp_server_ca.clone().filter(|_| predecessor.ocsp_ssl == Flag::On),
         };
         Self {
             provisioning: self.provisioning.clone().or_else(|| Some(inherited())),
@@ -68,12 +80,12 @@ impl Settings {
             change.insert("provision_enable".into(), (*enabled).into());
             change.insert("template_id".into(), template_id.clone().into());
         }
-        if let Some(Ocsp { enabled, ssl }) = ocsp {
+        if let Some(Ocsp { enabled, server_ca }) = ocsp {
             change.insert("ocsp_enable".into(), (*enabled).into());
-            change.insert("ocsp_ssl_enable".into(), ssl.is_some().into());
+            change.insert("ocsp_ssl_enable".into(), server_ca.is_some().into());
             // That null takes the CA away is documented nowhere; without TLS it means nothing.
-            if let Some(OcspTls { server_ca_id }) = ssl {
-                change.insert("ocsp_server_ca_id".into(), server_ca_id.clone().into());
+            if let Some(id) = server_ca {
+                change.insert("ocsp_server_ca_id".into(), id.clone().into());
             }
         }
         Some(change)
@@ -88,13 +100,10 @@ impl ShownSettings {
     }
 
     fn has_ocsp(&self, wanted: &Ocsp) -> bool {
-        let Ocsp { enabled, ssl } = wanted;
-        let is_same_ca = |tls: &OcspTls| {
-            self.ocsp_server_ca.as_ref().is_some_and(|it| it.eq_ignore_ascii_case(&tls.server_ca_id))
-        };
+        let Ocsp { enabled, server_ca } = wanted;
         self.ocsp.is(*enabled) != Some(false)
-            && self.ocsp_ssl.is(ssl.is_some()) != Some(false)
-            && ssl.as_ref().is_none_or(is_same_ca)
+            && self.ocsp_ssl.is(server_ca.is_some()) != Some(false)
+            && (server_ca.is_none() || is_same_id(server_ca, &self.ocsp_server_ca))
     }
 }
 
@@ -121,8 +130,8 @@ mod tests {
     }
 
     fn ocsp(enabled: bool, ca: Option<&str>) -> Settings {
-        let ssl = ca.map(|it| OcspTls { server_ca_id: it.to_owned() });
-        Settings { provisioning: None, ocsp: Some(Ocsp { enabled, ssl }) }
+        let server_ca = ca.map(str::to_owned);
+        Settings { provisioning: None, ocsp: Some(Ocsp { enabled, server_ca }) }
     }
 
     fn shown(provision: Flag, template: Option<&str>) -> ShownSettings {

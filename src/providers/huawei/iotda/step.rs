@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::content::Content;
+use super::next::Observed;
 use crate::api::reason::Reason;
 use crate::engine;
 use crate::pki::{Certificate, Fingerprint};
@@ -14,10 +15,8 @@ pub enum Step {
     Upload {
         /// The CA certificate.
         certificate: Certificate,
-        /// The ids of those that are there.
-        known_ids: Vec<String>,
-        /// Whether it follows another.
-        replaces: bool,
+        /// What was seen, which but for the new one holds after the answer too.
+        observed: Box<Observed>,
     },
     /// POST verify.
     Verify {
@@ -35,10 +34,26 @@ pub enum Step {
         /// The members that are sent.
         change: Map<String, Value>,
     },
+    /// PUT that takes the template away: bound to one, a certificate may not be deleted.
+    Unbind {
+        /// Of which one.
+        id: String,
+        /// Why it is to be deleted.
+        why: Why,
+    },
     /// DELETE.
     Delete {
         /// Of which one.
         id: String,
+        /// Why.
+        why: Why,
+    },
+    /// DELETE of what an upload made in vain.
+    Discard {
+        /// Of which one.
+        id: String,
+        /// What was uploaded.
+        content: Content,
         /// Why.
         why: Why,
     },
@@ -55,15 +70,32 @@ pub enum Why {
     Outdated,
 }
 
+impl Why {
+    fn progress(self) -> Reason {
+        match self {
+            Self::Removal => Reason::Deleting,
+            Self::Retired | Self::Outdated => Reason::Updating,
+        }
+    }
+}
+
+impl Step {
+    /// The names of those that need an intent, as the record has them.
+    pub const UPLOAD: &'static str = "Upload";
+    /// Of what an upload made in vain.
+    pub const DISCARD: &'static str = "Discard";
+}
+
 impl engine::Step for Step {
     fn name(&self) -> &'static str {
         match self {
-            Self::Upload { .. } => "Upload",
+            Self::Upload { .. } => Self::UPLOAD,
             Self::Verify { .. } => "Verify",
             Self::Update { .. } => "Update",
-            Self::Delete { why: Why::Removal, .. } => "Delete",
+            Self::Unbind { .. } => "Unbind",
+            Self::Delete { why: Why::Removal | Why::Outdated, .. } => "Delete",
             Self::Delete { why: Why::Retired, .. } => "Retire",
-            Self::Delete { why: Why::Outdated, .. } => "Discard",
+            Self::Discard { .. } => Self::DISCARD,
         }
     }
 
@@ -74,34 +106,53 @@ impl engine::Step for Step {
             Self::Update { change, .. } => {
                 Fingerprint::of(Value::Object(change.clone()).to_string().as_bytes()).to_string()
             }
-            Self::Delete { id, .. } => id.clone(),
+            Self::Discard { content, .. } => content.to_string(),
+            Self::Unbind { id, .. } | Self::Delete { id, .. } => id.clone(),
         }
     }
 
-    /// IoTDA gives the id, and has no room for a mark of ownership.
+    /// IoTDA gives the id, and has no room for a mark of ownership. What is taken back is recorded too: the same
+    /// certificate that comes afterwards is somebody else's.
     fn needs_intent(&self) -> bool {
-        matches!(self, Self::Upload { .. })
+        match self {
+            Self::Upload { .. } | Self::Discard { .. } => true,
+            Self::Verify { .. } | Self::Update { .. } | Self::Unbind { .. } | Self::Delete { .. } => false,
+        }
     }
 
-    fn known_ids(&self) -> Vec<String> {
+    fn known_ids(&self) -> Option<Vec<String>> {
         match self {
-            Self::Upload { known_ids, .. } => known_ids.clone(),
-            Self::Verify { .. } | Self::Update { .. } | Self::Delete { .. } => Vec::new(),
+            Self::Upload { observed, .. } => Some(observed.ids.clone()),
+            Self::Verify { .. }
+            | Self::Update { .. }
+            | Self::Unbind { .. }
+            | Self::Delete { .. }
+            | Self::Discard { .. } => None,
+        }
+    }
+
+    fn takes_back(&self) -> Option<String> {
+        match self {
+            Self::Discard { id, .. } => Some(id.clone()),
+            Self::Upload { .. }
+            | Self::Verify { .. }
+            | Self::Update { .. }
+            | Self::Unbind { .. }
+            | Self::Delete { .. } => None,
         }
     }
 
     fn progress(&self) -> Reason {
         match self {
-            Self::Upload { replaces: false, .. } => Reason::Creating,
-            Self::Upload { replaces: true, .. } | Self::Update { .. } => Reason::Updating,
+            Self::Upload { observed, .. } if observed.current.is_none() => Reason::Creating,
+            Self::Upload { .. } | Self::Update { .. } => Reason::Updating,
             Self::Verify { .. } => Reason::Verifying,
-            Self::Delete { why: Why::Removal, .. } => Reason::Deleting,
-            Self::Delete { why: Why::Retired | Why::Outdated, .. } => Reason::Updating,
+            Self::Unbind { why, .. } | Self::Delete { why, .. } | Self::Discard { why, .. } => why.progress(),
         }
     }
 
     /// What retires is needed by nobody any more.
     fn serves(&self) -> bool {
-        matches!(self, Self::Delete { why: Why::Retired, .. })
+        matches!(self, Self::Unbind { why: Why::Retired, .. } | Self::Delete { why: Why::Retired, .. })
     }
 }

@@ -8,7 +8,7 @@ use super::super::{Flag, date};
 use super::content::{Face, Shown};
 use super::next::CaCertificate;
 use super::settings::ShownSettings;
-use crate::pki;
+use crate::pki::{self, Certificate};
 
 /// The body of an upload.
 #[derive(Serialize)]
@@ -30,11 +30,20 @@ pub(super) struct Listing {
     #[serde(default)]
     certificates: Option<Vec<Description>>,
     #[serde(default)]
-    page: Option<Page>,
+    page: Option<Paging>,
+}
+
+/// What a page shows.
+pub(super) struct Page {
+    pub(super) certificates: Vec<Description>,
+    /// How many there are on all pages together, as far as it says so.
+    pub(super) count: Option<u64>,
+    /// The marker of the next page.
+    pub(super) following: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct Page {
+struct Paging {
     #[serde(default)]
     count: Option<u64>,
     #[serde(default)]
@@ -42,12 +51,12 @@ struct Page {
 }
 
 impl Listing {
-    /// The certificates and the marker of the next page. An object that lists nothing, and does not say so either, is
-    /// something else's answer: from "nothing is there" an upload would follow.
-    pub(super) fn parsed(self) -> Option<(Vec<Description>, Option<String>)> {
-        let Page { count, marker } = self.page.unwrap_or_default();
+    /// What it shows. An object that lists nothing, and does not say so either, is something else's answer: from "nothing
+    /// is there" an upload would follow.
+    pub(super) fn parsed(self) -> Option<Page> {
+        let Paging { count, marker } = self.page.unwrap_or_default();
         let certificates = self.certificates.or_else(|| (count == Some(0)).then(Vec::new))?;
-        Some((certificates, marker.filter(|it| !it.is_empty())))
+        Some(Page { certificates, count, following: marker.filter(|it| !it.is_empty()) })
     }
 }
 
@@ -105,6 +114,12 @@ impl Description {
         Some(Face::new(name, self.effective_date?, self.expiry_date?))
     }
 
+    /// The same certificate, of which the content is known: an upload's answer does not show it.
+    pub(super) fn holding(self, certificate: &Certificate) -> Option<CaCertificate> {
+        let content = Some(certificate.to_pem());
+        Self { content, ..self }.parsed()
+    }
+
     /// The certificate, if enough of it can be read to tell it from others.
     pub(super) fn parsed(self) -> Option<CaCertificate> {
         if self.status == Flag::Unknown {
@@ -154,6 +169,17 @@ mod tests {
     }
 
     #[test]
+    fn of_what_was_uploaded_the_answer_tells_the_id() {
+        let certificate =
+            pki::certificates(include_bytes!("../../../../tests/data/pki/p-256.pem")).unwrap().remove(0);
+        let answer =
+            json!({ "certificate_id": "aa", "cn_name": "odd", "status": false, "verify_code": "c0de" });
+        let made = serde_json::from_value::<Description>(answer).unwrap().holding(&certificate).unwrap();
+        assert_eq!((made.id.as_str(), made.verified), ("aa", false));
+        assert_eq!(made.shown.fingerprint, Some(certificate.sha256_fingerprint()));
+    }
+
+    #[test]
     fn a_listing_says_what_it_lists() {
         let one = json!({ "certificate_id": "aa" });
         for (body, read) in [
@@ -166,7 +192,7 @@ mod tests {
         ] {
             let listing: Listing = serde_json::from_value(body.clone()).unwrap();
             let parsed = listing.parsed();
-            let parsed = parsed.as_ref().map(|(listed, marker)| (listed.len(), marker.as_deref()));
+            let parsed = parsed.as_ref().map(|it| (it.certificates.len(), it.following.as_deref()));
             assert_eq!(parsed, read, "{body}");
         }
         for bad in ["", "../aa", "a b", "zz", &"a".repeat(37)] {

@@ -38,28 +38,36 @@ fn proof_and_deletion() -> Value {
     json!({ "verification": { "proofOfPossession": {} }, "deletionPolicy": "Delete" })
 }
 
+/// A template that has to be unbound before the service deletes what it is bound to.
+fn templated() -> Value {
+    json!({
+        "verification": { "proofOfPossession": {} },
+        "provisioning": { "enabled": true, "templateId": TEMPLATE },
+    })
+}
+
+fn bound() -> Value {
+    json!({ "iotda": { "deleteWhileBound": "refused" } })
+}
+
 /// The resource comes.
 fn coming(plain: &Scenario) -> Vec<Scenario> {
     use Which::First;
-    let templated = json!({
-        "verification": { "proofOfPossession": {} },
-        "provisioning": { "enabled": true, "templateId": TEMPLATE },
-    });
     vec![
         plain.clone(),
         Scenario {
             name: "upload-verified",
             spec: proof(),
             remote: holds(First, true),
-            calls: 10,
+            calls: 7,
             slow: true,
             ..plain.clone()
         },
         Scenario {
             name: "upload-templated",
-            spec: templated,
+            spec: templated(),
             remote: holds(First, true),
-            calls: 14,
+            calls: 11,
             slow: true,
             ..plain.clone()
         },
@@ -69,7 +77,7 @@ fn coming(plain: &Scenario) -> Vec<Scenario> {
             switches: json!({ "iotda": { "duplicate": "refused014303" } }),
             end: End::Stuck("UploadRefused", "holds it already"),
             remote: Remote::Absent,
-            calls: 3,
+            calls: 5,
             slow: true,
             ..plain.clone()
         },
@@ -147,7 +155,7 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             name: "replace-verified",
             then: rotated.clone(),
             remote: holds(Second, true),
-            calls: 20,
+            calls: 16,
             slow: true,
             ..verified.clone()
         },
@@ -156,16 +164,25 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             spec: graceful,
             then: rotated.clone(),
             remote: holds(Second, true),
-            calls: 24,
+            calls: 20,
             slow: true,
             ..verified.clone()
+        },
+        Scenario {
+            name: "replace-beside-adopted",
+            before: Some(First),
+            then: rotated.clone(),
+            remote: Remote::HoldsBesideAdopted { which: Second, verified: false },
+            slow: true,
+            calls: 8,
+            ..settled.clone()
         },
         Scenario {
             name: "replace-adopted",
             // Unless it says so, what was adopted stays.
             spec: json!({ "deletionPolicy": "Delete" }),
             before: Some(First),
-            then: rotated,
+            then: rotated.clone(),
             remote: holds(Second, false),
             slow: true,
             calls: 15,
@@ -182,6 +199,24 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             name: "repair-deleted",
             then: vec![Act::Tamper(Tamper::Remove)],
             calls: 10,
+            ..settled.clone()
+        },
+        Scenario {
+            name: "replace-templated",
+            spec: templated(),
+            switches: bound(),
+            then: rotated.clone(),
+            remote: holds(Second, true),
+            calls: 22,
+            slow: true,
+            ..settled.clone()
+        },
+        Scenario {
+            // What is uploaded in an adopted one's stead is the operator's own.
+            name: "repair-adopted",
+            before: Some(First),
+            then: vec![Act::Tamper(Tamper::Remove)],
+            calls: 8,
             ..settled.clone()
         },
         Scenario {
@@ -207,6 +242,15 @@ fn leaving(plain: &Scenario) -> Vec<Scenario> {
     };
     vec![
         Scenario { name: "delete-created", remote: Remote::Absent, calls: 3, ..gone.clone() },
+        Scenario {
+            name: "delete-templated",
+            spec: templated(),
+            switches: bound(),
+            remote: Remote::Absent,
+            calls: 5,
+            slow: true,
+            ..gone.clone()
+        },
         Scenario { name: "delete-retained", spec: json!({ "deletionPolicy": "Retain" }), ..gone.clone() },
         Scenario { name: "delete-adopted", before: Some(Which::First), ..gone },
     ]

@@ -53,7 +53,14 @@ pub fn beside<'a>(want: &'a Desired, observed: &'a Observed) -> Option<&'a str> 
     }
     // The source is what it was before.
     let before = observed.retiring().map(|(it, _)| it).find(same);
+    let before = before.or_else(|| kept(observed).filter(same));
     Some(before.map_or(name, |it| &it.name))
+}
+
+/// A predecessor that was there before us and stayed; it may be taken over again.
+fn kept(observed: &Observed) -> Option<&HubCertificate> {
+    let held = &observed.held;
+    observed.under(&held.plain).filter(|_| held.plain != held.name && held.adoption != AdoptionPolicy::Never)
 }
 
 /// Whether the current certificate is one that we wrote or that the policy makes ours: devices may go by it.
@@ -81,7 +88,8 @@ pub fn standing<'a>(want: &'a Desired, observed: &'a Observed) -> Option<Standin
     let leaving = observed.current().filter(|old| old.name != it.name && is_ours(old, observed));
     let others = leaving.into_iter().chain(observed.retiring().map(|(old, _)| old));
     let trusted = others.into_iter().any(|old| old.name != it.name && old.verified);
-    let leaving = leaving.map(|old| Retiring {
+    // What was adopted stays for whoever else goes by it.
+    let leaving = leaving.filter(|_| !observed.held.keeps_current()).map(|old| Retiring {
         id: old.id.clone(),
         content_hash: old.thumbprint.to_string(),
         until: None,

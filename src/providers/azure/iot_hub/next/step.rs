@@ -133,14 +133,14 @@ impl engine::Step for Step {
     }
 
     /// Names, here: of what stands there already, so that more than one certificate is the resource's.
-    fn known_ids(&self) -> Vec<String> {
+    fn known_ids(&self) -> Option<Vec<String>> {
         match self {
-            Self::Create { beside, .. } => beside.iter().cloned().collect(),
-            Self::Delete { name, why: Why::Outdated, .. } => vec![name.clone()],
+            Self::Create { beside, .. } => beside.clone().map(|it| vec![it]),
+            Self::Delete { name, why: Why::Outdated, .. } => Some(vec![name.clone()]),
             Self::Replace { .. }
             | Self::RequestCode { .. }
             | Self::Verify { .. }
-            | Self::Delete { why: Why::Removal | Why::Retired, .. } => Vec::new(),
+            | Self::Delete { why: Why::Removal | Why::Retired, .. } => None,
         }
     }
 

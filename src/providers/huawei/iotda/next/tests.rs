@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+
 use super::super::super::Flag;
+use super::super::settings::Ocsp;
 use super::*;
-use crate::api::iotda::{Ocsp, Provisioning};
+use crate::api::certificate::{AdoptionPolicy, DeletionPolicy};
+use crate::api::iotda::Provisioning;
 use crate::engine::Step as _;
 use crate::pki::{self, PrivateKey};
 use crate::providers::possession::Offline;
@@ -102,8 +106,31 @@ impl Observed {
 
     /// And an upload of that certificate was recorded so many minutes ago, when these were there.
     fn intended(mut self, letter: &str, minutes: i64, known: &[&str]) -> Self {
-        let known_ids = known.iter().map(|it| (*it).to_owned()).collect();
-        self.held.intended = Some(Intended { content: content(letter), known_ids, since: at(-minutes) });
+        let made = Made::NoneOf(known.iter().map(|it| (*it).to_owned()).collect());
+        self.held.intended = Some(Intended { content: content(letter), made, since: at(-minutes) });
+        self
+    }
+
+    /// And an upload of the certificate of that letter was answered so many minutes ago: it made this id.
+    fn answered(self, id: &str, minutes: i64) -> Self {
+        self.recorded(id, minutes, Made::This)
+    }
+
+    /// The same, and it was to be taken back since.
+    fn taken_back(self, id: &str, minutes: i64) -> Self {
+        self.recorded(id, minutes, Made::TakenBack)
+    }
+
+    fn recorded(mut self, id: &str, minutes: i64, made: fn(String) -> Made) -> Self {
+        let content = content(&id[..1]);
+        self.held.intended = Some(Intended { content, made: made(id.to_owned()), since: at(-minutes) });
+        self
+    }
+
+    /// A template is bound to all that is there.
+    fn bound(mut self) -> Self {
+        let all = self.current.iter_mut().chain(&mut self.retiring).chain(&mut self.others);
+        all.for_each(|it| it.settings.template = Some(TEMPLATE.to_owned()));
         self
     }
 
@@ -117,7 +144,13 @@ fn told(next: &Next<Step>) -> String {
     match next {
         Next::Done => "Done".to_owned(),
         Next::Step(Step::Upload { .. }) => "Upload".to_owned(),
-        Next::Step(Step::Verify { id, .. } | Step::Update { id, .. } | Step::Delete { id, .. }) => {
+        Next::Step(
+            Step::Verify { id, .. }
+            | Step::Update { id, .. }
+            | Step::Unbind { id, .. }
+            | Step::Delete { id, .. }
+            | Step::Discard { id, .. },
+        ) => {
             let Next::Step(step) = next else { unreachable!() };
             format!("{} {id}", step.name())
         }
@@ -161,9 +194,73 @@ fn an_upload_records_what_is_there_and_what_it_makes() {
     let observed = ours("b1", true).and("c9", false);
     let Next::Step(step) = next(&Goal::Present(want()), &observed) else { panic!("nothing is uploaded") };
     assert!(step.needs_intent());
-    assert_eq!(step.known_ids(), ["b1", "c9"]);
+    assert_eq!(step.known_ids().unwrap(), ["b1", "c9"]);
     assert_eq!(step.content_hash(), content("a").to_string());
-    assert!(matches!(step, Step::Upload { replaces: true, .. }));
+    assert_eq!(step.progress(), Reason::Updating);
+}
+
+#[test]
+fn what_an_answer_shows_is_the_uploads_own_whatever_else_is_there() {
+    let Next::Step(Step::Upload { observed, .. }) = next(&Goal::Present(want()), &nothing()) else {
+        panic!("nothing is uploaded")
+    };
+    let answered = observed.with_made(there("a1", false), content("a"));
+    assert_eq!(answered.made(), Some("a1"));
+    assert_eq!(present(want(), &answered), "Verify a1");
+    for (observed, expected) in [
+        // Somebody else uploaded the same.
+        (nothing().and("a1", true).and("a2", true).answered("a1", 1), "Done"),
+        (nothing().and("a2", true).answered("a1", 5).adopts(AdoptionPolicy::Never), "Stuck NotOwned"),
+        // It is not seen yet, or it is gone again.
+        (nothing().answered("a1", 0), "Wait Creating"),
+        (nothing().answered("a1", 1), "Upload"),
+        (nothing().answered("b1", 0), "Wait Creating"),
+        (nothing().answered("b1", 1), "Upload"),
+    ] {
+        assert_eq!(present(want(), &observed), expected);
+    }
+}
+
+#[test]
+fn what_is_taken_back_is_told_by_its_id_and_waited_for_no_more() {
+    for (observed, expected) in [
+        (nothing().and("b2", false).answered("b2", 1), "Discard b2"),
+        (nothing().and("b2", false).and("b3", false).answered("b2", 1), "Discard b2"),
+        (nothing().and("b2", false).taken_back("b2", 1), "Discard b2"),
+        (nothing().taken_back("b2", 0), "Upload"),
+        // The same certificate that came afterwards is somebody else's.
+        (nothing().and("b3", false).taken_back("b2", 0), "Upload"),
+        (ours("a1", true).and("b3", false).taken_back("b2", 0), "Done"),
+    ] {
+        assert_eq!(present(want(), &observed), expected);
+    }
+    let taken = nothing().and("b2", false).intended("b", 1, &[]);
+    let Next::Step(step) = next(&Goal::Present(want()), &taken) else { panic!("it stays") };
+    assert!(step.needs_intent());
+    assert_eq!((step.takes_back(), step.content_hash()), (Some("b2".to_owned()), content("b").to_string()));
+    // A record that names another's.
+    assert_eq!(absent(&nothing().and("c9", true).recorded("b9", 1, |_| Made::This("c9".into()))), "Done");
+}
+
+#[test]
+fn what_a_template_is_bound_to_is_unbound_before_it_goes() {
+    let due = ours("a2", true).retires("b1", Some(0)).bound();
+    let Next::Step(step) = next(&Goal::Present(want()), &due) else { panic!("it stays") };
+    assert!(step.serves() && !step.needs_intent());
+    for (observed, expected) in
+        [(due, "Unbind b1"), (nothing().and("b2", true).answered("b2", 1).bound(), "Unbind b2")]
+    {
+        assert_eq!(present(want(), &observed), expected);
+    }
+    for (observed, expected) in [
+        (ours("a1", true).bound(), "Unbind a1"),
+        (nothing().retires("b1", None).bound(), "Unbind b1"),
+        (nothing().and("a1", true).answered("a1", 1).bound(), "Unbind a1"),
+        // Nothing can be set on it.
+        (ours("a1", false).bound(), "Delete a1"),
+    ] {
+        assert_eq!(absent(&observed), expected);
+    }
 }
 
 #[test]
@@ -334,7 +431,7 @@ fn a_successor_gets_what_nobody_manages_from_its_predecessor() {
     let mut third = ours("a2", true).retires("b1", Some(5));
     third.retiring = third.retiring.into_iter().map(set).collect();
     assert_eq!(present(want(), &third), "Done");
-    let ocsp = Some(Ocsp { enabled: true, ssl: None });
+    let ocsp = Some(Ocsp { enabled: true, server_ca: None });
     let managed = Desired { settings: Settings { provisioning: None, ocsp }, ..want() };
     assert_eq!(present(managed, &third), "Update a2");
 }
@@ -348,7 +445,10 @@ fn all_that_is_ours_goes_and_nothing_else() {
         (Observed { current: None, ..ours("a1", true).retires("b1", Some(60)) }, "Delete b1"),
         (nothing().retires("b1", None), "Delete b1"),
         (nothing().and("a1", true), "Done"),
-        (nothing().and("a1", true).intended("a", 1, &[]), "Delete a1"),
+        (nothing().and("a1", true).intended("a", 1, &[]), "Discard a1"),
+        (nothing().and("a1", true).and("a2", true).intended("a", 1, &[]), "Stuck CreateOutcomeUnknown"),
+        (nothing().and("a1", true).and("a2", true).answered("a2", 1), "Discard a2"),
+        (nothing().and("a1", true).taken_back("a2", 1), "Done"),
         (nothing().and("a1", true).intended("a", 1, &["a1"]), "Done"),
         (nothing().intended("a", 1, &[]), "Done"), // the engine waits for what may come
     ] {

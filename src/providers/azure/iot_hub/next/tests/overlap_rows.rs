@@ -280,6 +280,30 @@ fn an_adopted_predecessor_stays_and_what_was_put_beside_it_goes() {
     assert_eq!(row(&Goal::Absent, &there, &said, 0), "Delete ca");
 }
 
+#[test]
+fn an_adopted_predecessor_stays_beside_its_successor_and_is_taken_over_again() {
+    let goal = want_beside(Verification::None);
+    let records = Held {
+        origin: Some(Origin::Adopted),
+        plain: "ca".into(),
+        keeps_adopted: true,
+        intended: intent(&ours(), Intention::PutBeside),
+        ..holds("ca", &other())
+    };
+    let there = [named("ca", &other(), false), named(BESIDE, &ours(), false)];
+    assert_eq!(row(&goal, &there, &records, 0), "Done");
+    assert_eq!(status(&goal, &there, &records, 0), "ca-0000beef", "it does not retire");
+    let said = Held { keeps_adopted: false, ..records };
+    assert_eq!(status(&goal, &there, &said, 0), "ca-0000beef, ca until 60");
+    // The source is what it was when it was adopted.
+    let there = [named(THIRD, &third(), false), named("ca", &ours(), false)];
+    let after = Held { plain: "ca".into(), keeps_adopted: true, ..holds(THIRD, &third()) };
+    assert_eq!(row(&goal, &there, &after, 0), "Done");
+    assert_eq!(status(&goal, &there, &after, 0), "ca, ca-00000003 until 60");
+    let never = Held { adoption: AdoptionPolicy::Never, ..after };
+    assert_eq!(row(&goal, &there, &never, 0), "CreateBeside ca-0000beef");
+}
+
 /// Whatever is recorded and wherever it stands: what no record of ours speaks of is not written.
 #[test]
 fn no_state_leads_to_a_write_of_what_is_not_ours() {
