@@ -1,6 +1,6 @@
 # The commands of the project. Each sets up what it needs.
 
-.PHONY: demo test lint crds docs control-plane setup
+.PHONY: demo test lint crds docs control-plane gitops setup
 
 ## the main job, shown; DEMO_ONCE=1 checks and exits
 demo: control-plane
@@ -8,7 +8,7 @@ demo: control-plane
 	cargo run --quiet --package certferry-rig --bin demo
 
 ## every test: unit, and end to end on a real API server
-test: control-plane
+test: control-plane gitops
 	cargo test --workspace
 
 ## formatting, lints, docs, what may be depended on, generated files in step (layering is a test)
@@ -30,10 +30,13 @@ docs:
 	cargo run --quiet -- reasons > docs/reasons.md
 	cargo run --quiet -- reference > docs/reference.md
 
-## builds the control plane, Helm and Argo CD's engine for tests once, into a cache folder
+## builds the control plane and Helm for tests once, into a cache folder
 control-plane: setup
 	hack/control-plane >/dev/null
 	hack/helm >/dev/null
+
+## builds Argo CD's engine and kstatus for tests once, into a cache folder
+gitops: setup
 	hack/gitops >/dev/null
 
 setup:
