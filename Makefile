@@ -1,6 +1,6 @@
 # The commands of the project. Each sets up what it needs.
 
-.PHONY: demo test lint crds docs control-plane vendor-clients setup
+.PHONY: demo test lint crds docs control-plane test-tools setup
 
 ## the main job, shown; DEMO_ONCE=1 checks and exits
 demo: control-plane
@@ -8,7 +8,7 @@ demo: control-plane
 	cargo run --quiet --package certferry-rig --bin demo
 
 ## every test: unit, and end to end on a real API server
-test: control-plane vendor-clients
+test: control-plane test-tools
 	cargo test --workspace
 
 ## formatting, lints, docs, what may be depended on, generated files in step (layering is a test)
@@ -31,17 +31,17 @@ docs:
 	cargo run --quiet -- reference > docs/reference.md
 	UPDATE=1 cargo test --quiet --workspace --test chart -- in_step
 
-## builds the control plane, both Helms, promtool and Argo CD's engine for tests once, into a cache folder
+## builds the control plane and Helm once, into a cache folder
 control-plane: setup
 	hack/control-plane >/dev/null
 	hack/helm >/dev/null
+
+## builds what else tests need, once: Helm 3, promtool, Argo CD's engine, the vendors' Python clients
+test-tools: setup
 	hack/helm3 >/dev/null
 	hack/promtool >/dev/null
 	hack/prometheus-operator-crds >/dev/null
 	hack/gitops >/dev/null
-
-## installs the vendors' Python clients for tests once, into the same folder
-vendor-clients: setup
 	hack/vendor-clients >/dev/null
 
 setup:

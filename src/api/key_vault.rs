@@ -35,7 +35,8 @@ use super::source::{CertificateSecretRef, Pkcs12SecretRef, object_name};
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("has(self.policy) != has(self.import)")
+    // `import` is a keyword of CEL, which a rule writes with underscores.
+    validation = Rule::new("has(self.policy) != has(self.__import__)")
         .message("exactly one of `policy` and `import` must be set").reason(Reason::FieldValueInvalid),
     validation = Rule::new("has(self.certificateName) == has(oldSelf.certificateName) && (!has(self.certificateName) || self.certificateName == oldSelf.certificateName)")
         .message("`certificateName` must not change: create a new object and delete this one").field_path(".certificateName").reason(Reason::FieldValueForbidden),
@@ -53,7 +54,7 @@ use super::source::{CertificateSecretRef, Pkcs12SecretRef, object_name};
         .message("`exportTo` needs a key that can be exported: `policy.keyProperties.exportable` must not be false, nor `keyType` one of an HSM").field_path(".exportTo").reason(Reason::FieldValueInvalid),
     validation = Rule::new("!(has(self.exportTo) || has(self.signedBy)) || !has(self.policy) || !has(self.policy.keyProperties) || !has(self.policy.keyProperties.curve) || self.policy.keyProperties.curve != 'P-256K'")
         .message("`curve` 'P-256K' may not be used with `signedBy` or `exportTo`: the operator does not read such keys").field_path(".policy").reason(Reason::FieldValueInvalid),
-    validation = Rule::new("!has(self.exportTo) || !has(self.import) || !has(self.import.exportable) || self.import.exportable")
+    validation = Rule::new("!has(self.exportTo) || !has(self.__import__) || !has(self.__import__.exportable) || self.__import__.exportable")
         .message("`exportTo` needs a key that can be exported: `import.exportable` must not be false").field_path(".exportTo").reason(Reason::FieldValueInvalid),
     validation = Rule::new("!has(self.policy) || !has(self.policy.x509Properties.subjectAlternativeNames) || !(has(self.policy.x509Properties.subjectAlternativeNames.uris) || has(self.policy.x509Properties.subjectAlternativeNames.ipAddresses)) || (has(self.apiVersion) && self.apiVersion.startsWith('20'))")
         .message("`uris` and `ipAddresses` need `apiVersion` '2025-07-01' or later").field_path(".policy").reason(Reason::FieldValueInvalid),

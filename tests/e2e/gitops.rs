@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use certferry_argocd::{customizations, read};
+use certferry_argocd::customizations;
 use certferry_rig::control_plane::{ControlPlane, Options};
 use certferry_rig::emulator::{self, Emulator};
 use certferry_rig::installation::{
@@ -166,10 +166,10 @@ async fn argo_cd_syncs_the_examples_finds_no_difference_and_prunes_them() -> Res
     }
 
     // The action is no difference to Git.
-    let action = read("IotHubCertificate/actions/sync/action.lua")?;
+    let action = customizations().join("IotHubCertificate/actions/sync/action.lua");
     let get = ["get", "-n", DEVICES, "iothubcertificate", "factory-root", "-o", "json"];
-    let object = serde_json::from_str(&site.cluster.kubectl(&get, None).await?)?;
-    let asked = certferry_argocd::act(&action, &object)?;
+    let object = site.cluster.kubectl(&get, None).await?;
+    let asked = site.cluster.gitops(&["act", &action.to_string_lossy()], Some(&object)).await?;
     let patch = json!({ "metadata": { "annotations": asked["metadata"]["annotations"] } }).to_string();
     let args = ["patch", "-n", DEVICES, "iothubcertificate", "factory-root", "--type=merge", "-p", &patch];
     site.cluster.kubectl(&args, None).await?;

@@ -5,5 +5,6 @@
 
 mod krew;
 mod layers;
+mod manifests;
 mod schemas;
 mod supply_chain;
