@@ -2,7 +2,7 @@
 
 .PHONY: demo test lint crds docs control-plane test-tools setup
 
-## the main job, shown; DEMO_ONCE=1 checks and exits
+## the main job, shown; DEMO_ONCE=1 checks and exits; DEMO_INSTALL=helm installs a release
 demo: control-plane
 	cargo build --workspace --bins
 	cargo run --quiet --package certferry-rig --bin demo

@@ -13,6 +13,7 @@ use crate::source::{Operator, ServiceAccount};
 
 /// How the operator runs.
 #[derive(Debug, clap::Args)]
+#[command(args_override_self = true)] // of an argument that the chart gives and `extraArgs` again, the last holds
 pub(super) struct Run {
     /// Namespace that the operator runs in; the Secrets of ClusterCloudAccounts are read there.
     #[arg(long, env = "POD_NAMESPACE", default_value = "certferry")]
@@ -113,6 +114,12 @@ mod tests {
     struct Cli {
         #[command(flatten)]
         run: Run,
+    }
+
+    #[test]
+    fn of_an_argument_given_twice_the_last_holds() {
+        let parsed = Cli::try_parse_from(["run", "--max-deletes=10", "--max-deletes=4"]).unwrap();
+        assert_eq!(parsed.run.max_deletes, 4);
     }
 
     fn watched(value: &str) -> Option<Vec<String>> {

@@ -158,10 +158,13 @@ fn tell_dependents<K>(
         Event::Delete(object) => (object, None),
         Event::Init | Event::InitDone => return,
     };
-    let RootKey { namespace, name, .. } = root_key(kind, object);
-    if version.is_none() {
-        engine.forget(&RootKey { kind, namespace: namespace.clone(), name: name.clone() });
+    let key = root_key(kind, object);
+    match event {
+        Event::Delete(_) => engine.forget(&key),
+        Event::Apply(_) => engine.memory.changed(key.clone()),
+        Event::InitApply(_) | Event::Init | Event::InitDone => {}
     }
+    let RootKey { namespace, name, .. } = key;
     if let Some(kind) = refers_as {
         engine.dependents.changed(&ObjectKey { kind, namespace, name }, version.as_deref());
     }

@@ -25,6 +25,8 @@ pub(super) enum Halt {
     Api(kube::Error),
     /// The resource changed meanwhile: start over.
     Outdated,
+    /// The account has no turn left.
+    Busy,
 }
 
 impl From<Invalid> for Halt {
@@ -73,7 +75,7 @@ pub(super) fn halted(halt: Halt) -> Result<Outcome, Halt> {
         Halt::Invalid(Invalid { reason, message }) => Ok(Outcome::Failed(Setback::new(reason, message))),
         Halt::Cloud(error) => Ok(Outcome::Failed(error.into())),
         Halt::StoodBack { message, void } => Ok(Outcome::StoodBack { message, void }),
-        Halt::Api(_) | Halt::Outdated => Err(halt),
+        Halt::Api(_) | Halt::Outdated | Halt::Busy => Err(halt),
     }
 }
 

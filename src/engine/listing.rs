@@ -15,6 +15,9 @@ use super::error::CloudError;
 /// A parent that nobody asked for so long is forgotten: longer than the longest resync interval, which is a day.
 const UNUSED: Duration = Duration::from_secs(2 * 24 * 3600);
 
+/// A listing of many slow pages that takes longer counts as failed.
+const PATIENCE: Duration = Duration::from_secs(40);
+
 /// By how much of its interval a listing may come later than it is due, so that parents do not stay together.
 const SPREAD: f64 = 0.2;
 
@@ -81,7 +84,9 @@ impl<L> Listings<L> {
             return attempt.listed.clone();
         }
         let (began, late) = (Instant::now(), SPREAD * fastrand::f64());
-        let listed = list.await.ok().map(|items| Arc::new(Listed { began, items, late }));
+        // In the end each resource is read by itself, while there is time for it.
+        let listed = tokio::time::timeout(PATIENCE, list).await.ok().and_then(Result::ok);
+        let listed = listed.map(|items| Arc::new(Listed { began, items, late }));
         *last = Some(Attempt { began, listed: listed.clone() });
         listed
     }
@@ -109,19 +114,26 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3600);
 
     /// A hub that counts how often it is listed.
-    #[derive(Default)]
     struct Hub {
         listings: Listings<u32>,
         calls: AtomicU32,
         down: bool,
+        /// How long it takes to answer, in seconds.
+        takes: u64,
+    }
+
+    impl Default for Hub {
+        fn default() -> Self {
+            Self { listings: Listings::default(), calls: AtomicU32::new(0), down: false, takes: 1 }
+        }
     }
 
     impl Hub {
         async fn look(&self, looked: Option<Instant>) -> Option<Arc<Listed<u32>>> {
             let parent = Parent { account: "uid".into(), place: "hub".into() };
             let list = async {
-                sleep(Duration::from_secs(1)).await;
                 let calls = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+                sleep(Duration::from_secs(self.takes)).await;
                 if self.down { Err(CloudError::new(Reason::AccessDenied, "")) } else { Ok(calls) }
             };
             self.listings.recent(parent, HOUR, looked, list).await
@@ -170,11 +182,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn one_that_takes_very_long_counts_as_failed() {
+        let hub = Hub { takes: 90, ..Hub::default() };
+        assert!(hub.look(None).await.is_none() && hub.look(None).await.is_none());
+        assert_eq!(hub.calls(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_caller_who_gives_up_leaves_the_call_to_the_next() {
         let hub = Hub::default();
         let given_up = tokio::time::timeout(Duration::from_millis(10), hub.look(None)).await;
         assert!(given_up.is_err());
-        assert_eq!(hub.look(None).await.unwrap().items, 1);
+        assert_eq!(hub.look(None).await.unwrap().items, 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! What is remembered of each resource between passes. Losing it costs nothing but an early retry.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use crate::api::reason::Class;
 #[derive(Default)]
 pub struct Memory {
     tracks: Mutex<HashMap<RootKey, Track>>,
+    changed: Mutex<HashSet<RootKey>>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -90,6 +91,16 @@ impl Memory {
         self.tracks.lock().unwrap_or_else(PoisonError::into_inner).get(key)?.answered
     }
 
+    /// The object itself changed.
+    pub fn changed(&self, key: RootKey) {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+    }
+
+    /// Whether it did, since this was asked last.
+    pub fn takes_note(&self, key: &RootKey) -> bool {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner).remove(key)
+    }
+
     /// Takes note of a look at the service.
     pub fn has_looked(&self, key: &RootKey, look: Look) {
         let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -116,6 +127,7 @@ impl Memory {
 
     /// Forgets a resource that is gone.
     pub fn forget(&self, key: &RootKey) {
+        self.takes_note(key);
         self.tracks.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 }

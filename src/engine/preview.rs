@@ -273,7 +273,7 @@ fn told(halt: Halt) -> FetchError {
         Halt::Api(error) => return error.into(),
         Halt::Cloud(error) => (error.reason, error.message),
         Halt::StoodBack { message, void: _ } => (Reason::NameConflict, message),
-        Halt::Outdated => {
+        Halt::Outdated | Halt::Busy => {
             (Reason::SpecInvalid, "what the resource refers to could not be read as a whole".to_owned())
         }
     };

@@ -14,7 +14,8 @@ use super::gate::Recording;
 use super::halt::{self, Halt};
 use super::listing::Listings;
 use super::status::{self, Outcome};
-use super::{Engine, Goal, Provider, output, turns, undecodable, write};
+use super::turns::{self, Turn};
+use super::{Engine, Goal, Provider, output, undecodable, write};
 use crate::api::SYNC_REQUESTED;
 use crate::api::certificate::{CertificateResource, CertificateStatus, ManagementPolicy};
 use crate::api::condition::{self, ConditionType};
@@ -39,12 +40,11 @@ pub struct Context<P: Provider> {
 
 /// Looks at one resource and does what is due. Gives the time of the next pass, or nothing when it is gone.
 pub async fn reconcile<P: Provider>(context: &Context<P>, key: &RootKey) -> Option<Duration> {
-    let Engine { dependents, turns, .. } = &*context.engine;
-    // Known of all but a new object, or one of another account now.
-    let known = match dependents.account(key).map(|it| (turns.take(&it), it)) {
-        Some((None, _)) => return Some(turns::later(fastrand::f64())),
-        known => known,
-    };
+    let Engine { dependents, memory, turns, .. } = &*context.engine;
+    // What has just changed is read at once: it may need no turn any more, or one of another account.
+    if !memory.takes_note(key) && dependents.account(key).is_some_and(|it| turns.are_taken(&it)) {
+        return Some(context.later(key));
+    }
     let api = Api::<P::Root>::namespaced(context.engine.client.clone(), &key.namespace);
     // Always the API server's own word: a cache may not yet show what the last pass recorded.
     let mut root = match api.get_opt(&key.name).await {
@@ -58,12 +58,6 @@ pub async fn reconcile<P: Provider>(context: &Context<P>, key: &RootKey) -> Opti
         }
         Err(error) => return Some(context.again(key, &error)),
     };
-    let account = super::account::reference(&root.common().account_ref).within(&key.namespace);
-    let turn = match known {
-        Some((turn, known)) if known == account => turn,
-        _ => turns.take(&account),
-    };
-    let Some(_turn) = turn else { return Some(turns::later(fastrand::f64())) };
     let pass = Pass { context, api, key };
     let due = if root.meta().deletion_timestamp.is_some() {
         pass.remove(&mut root).await
@@ -74,6 +68,7 @@ pub async fn reconcile<P: Provider>(context: &Context<P>, key: &RootKey) -> Opti
         Ok(due) => due,
         Err(Halt::Api(error)) => Some(context.again(key, &error)),
         Err(Halt::Outdated) => Some(Duration::from_secs(1)),
+        Err(Halt::Busy) => Some(context.later(key)),
         Err(Halt::Invalid(_) | Halt::Cloud(_) | Halt::StoodBack { .. }) => None, // reported where they arise
     }
 }
@@ -82,6 +77,12 @@ impl<P: Provider> Context<P> {
     /// Nothing is listed yet.
     pub fn new(engine: Arc<Engine>, cloud: Arc<P::Cloud>) -> Self {
         Self { engine, cloud, listings: Listings::default() }
+    }
+
+    /// The account has no turn left: the object stays due, and comes back soon.
+    fn later(&self, key: &RootKey) -> Duration {
+        self.engine.metrics.due(key.named(), Duration::ZERO);
+        turns::later(fastrand::f64())
     }
 
     /// The API server failed: nothing is known, nothing is reported, the pass is repeated.
@@ -107,6 +108,7 @@ impl<P: Provider> Pass<'_, P> {
                 "management is suspended by `spec.managementPolicy`; what was last seen stands".to_owned();
             return self.report(root, &Outcome::Suspended { message }).await.map(Some);
         }
+        let _turn = self.turn(root)?;
         let had_record = records(root);
         let outcome = self.enforce(root).await?;
         let due = self.report(root, &outcome).await?;
@@ -191,6 +193,12 @@ impl<P: Provider> Pass<'_, P> {
         Ok((account, provider, desired))
     }
 
+    /// From here on the cloud is called, in the account's turn.
+    fn turn(&self, root: &P::Root) -> Result<Turn, Halt> {
+        let account = super::account::reference(&root.common().account_ref).within(&self.key.namespace);
+        self.context.engine.turns.take(&account).ok_or(Halt::Busy)
+    }
+
     /// From here on a change of anything that the resource refers to starts a new pass.
     fn watch(&self, root: &P::Root, references: &[Reference]) {
         let engine = &self.context.engine;
@@ -269,7 +277,10 @@ impl<P: Provider> Pass<'_, P> {
                 return end;
             }
             let end = converge(provider, root, goal, &mut gate).await;
-            self.has_looked();
+            // After a read that failed nothing newer is known.
+            if !matches!(end, End::Failed(Setback { attempt: None, behind: false, .. })) {
+                self.has_looked();
+            }
             end
         };
         let end = tokio::time::timeout(DEADLINE, work).await.unwrap_or_else(|_| {
@@ -299,6 +310,7 @@ impl<P: Provider> Pass<'_, P> {
             }
         }
         self.watch(root, &[]);
+        let _turn = self.turn(root)?;
         let connected = match self.account(root).await {
             Ok(account) => self.connect(root, &account).await.map(|it| (account, it)),
             Err(why) => Err(why),

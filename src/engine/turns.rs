@@ -37,6 +37,11 @@ impl Turns {
         Some(Turn { turns: self.clone(), account: account.clone() })
     }
 
+    /// Whether the account has none left.
+    pub fn are_taken(&self, account: &ObjectKey) -> bool {
+        self.lock().get(account).is_some_and(|count| *count >= AT_A_TIME)
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -67,8 +72,8 @@ mod tests {
     fn an_account_takes_no_turns_from_another_and_gets_its_own_back() {
         let turns = Turns::default();
         let mut slow: Vec<_> = (0..AT_A_TIME).map(|_| turns.take(&account("slow")).unwrap()).collect();
-        assert!(turns.take(&account("slow")).is_none());
-        assert!(turns.take(&account("other")).is_some());
+        assert!(turns.take(&account("slow")).is_none() && turns.are_taken(&account("slow")));
+        assert!(turns.take(&account("other")).is_some() && !turns.are_taken(&account("other")));
         slow.pop();
         slow.push(turns.take(&account("slow")).unwrap());
         assert!(turns.take(&account("slow")).is_none());

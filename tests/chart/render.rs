@@ -164,6 +164,13 @@ fn rows() -> Vec<(&'static str, &'static str, &'static str, &'static str, Value)
             json!(true),
         ),
         (
+            "metrics.objectConditions=true",
+            "Deployment",
+            "certferry",
+            "/spec/template/spec/containers/0/args/4",
+            json!("--object-conditions"),
+        ),
+        (
             "metrics.podMonitor.enabled=true",
             "PodMonitor",
             "certferry",
@@ -178,11 +185,11 @@ fn rows() -> Vec<(&'static str, &'static str, &'static str, &'static str, Value)
             json!("https://x/alerts#certferryrenewaloverdue"),
         ),
         (
-            "otlp.endpoint=http://c:4317",
+            "otlp.endpoint=http://c:4318",
             "Deployment",
             "certferry",
             "/spec/template/spec/containers/0/env/2",
-            json!({ "name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://c:4317" }),
+            json!({ "name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://c:4318" }),
         ),
     ]
 }

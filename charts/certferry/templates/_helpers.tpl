@@ -29,13 +29,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
 {{- define "certferry.labels" -}}
-{{ include "certferry.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $own := include "certferry.selector" . | fromYaml }}
+{{- $_ := set $own "app.kubernetes.io/version" .Chart.AppVersion }}
+{{- $_ := set $own "app.kubernetes.io/managed-by" .Release.Service }}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") }}
+{{- merge (dict) $own .Values.commonLabels | toYaml }}
 {{- end }}
 
 {{/*
@@ -52,10 +50,7 @@ name: {{ $more.name | default (printf "%s%s" (include "certferry.fullname" $root
 namespace: {{ . }}
 {{- end }}
 labels:
-  {{- include "certferry.labels" $root | nindent 2 }}
-  {{- with $more.labels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- merge (dict) ($more.labels | default dict) (include "certferry.labels" $root | fromYaml) | toYaml | nindent 2 }}
 {{- with merge (dict) ($more.annotations | default dict) $root.Values.commonAnnotations }}
 annotations:
   {{- toYaml . | nindent 2 }}

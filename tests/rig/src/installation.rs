@@ -2,7 +2,7 @@
 //! chart's ServiceAccount: the rights are those that users grant.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
@@ -29,6 +29,9 @@ pub const SECRET_KEY: &str = "example-secret-key-of-the-emulator";
 
 /// Whom Kubernetes tokens are for that the emulator takes, unless a federated credential says otherwise.
 pub const EXCHANGE_AUDIENCE: &str = "api://AzureADTokenExchange";
+
+/// The chart.
+const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../charts/certferry");
 
 /// Prints the kubeconfig that is in use, with all that it refers to.
 const VIEW: &[&str] = &["config", "view", "--minify", "--raw", "--flatten", "-o", "json"];
@@ -117,9 +120,23 @@ impl Cluster {
         self.apply("default", &namespace(NAMESPACE)).await?;
         let manifests = self.rendered_chart(values).await?;
         self.kubectl(&["apply", "--server-side", "-f", "-"], Some(&manifests)).await?;
-        self.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"], None)
-            .await
-            .map(drop)
+        self.established().await
+    }
+
+    /// Installs the chart as users do: as a release of Helm's.
+    pub async fn install_release(&self) -> Result<()> {
+        self.helm(&["install", "certferry", CHART, "--namespace", NAMESPACE, "--create-namespace"]).await?;
+        self.established().await
+    }
+
+    /// Uninstalls it; the definitions stay.
+    pub async fn uninstall_release(&self) -> Result<()> {
+        self.helm(&["uninstall", "certferry", "--namespace", NAMESPACE]).await.map(drop)
+    }
+
+    async fn established(&self) -> Result<()> {
+        let wait = ["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"];
+        self.kubectl(&wait, None).await.map(drop)
     }
 
     /// Runs the operator of that program, logging what the filter lets through, with further arguments.
@@ -202,20 +219,21 @@ impl Cluster {
     }
 
     async fn rendered_chart(&self, values: &[&str]) -> Result<String> {
-        let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../charts/certferry");
+        let mut args =
+            vec!["template", "certferry", CHART, "--namespace", NAMESPACE, "--kube-version", "1.36.3"];
+        args.extend(values.iter().flat_map(|it| ["--set", it]));
+        self.helm(&args).await
+    }
+
+    /// Runs Helm on this cluster; what it prints, if it succeeds.
+    async fn helm(&self, args: &[&str]) -> Result<String> {
         let mut command = Command::new(programs::helm().await?);
-        command.args(["template", "certferry"]).arg(chart).args([
-            "--namespace",
-            NAMESPACE,
-            "--kube-version",
-            "1.36.3",
-        ]);
-        command.args(values.iter().flat_map(|it| ["--set", it]));
+        command.args(args).env("KUBECONFIG", &self.kubeconfig);
         for variable in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
             command.env(variable, self.folder.path().join(variable));
         }
         let done = run(command, None).await?;
-        ensure!(done.status.success(), "helm template: {}", String::from_utf8_lossy(&done.stderr));
+        ensure!(done.status.success(), "helm {}: {}", args.join(" "), String::from_utf8_lossy(&done.stderr));
         Ok(String::from_utf8(done.stdout)?)
     }
 

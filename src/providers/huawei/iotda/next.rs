@@ -301,8 +301,14 @@ fn remove(observed: &Observed) -> Next<Step> {
     if let Some(it) = observed.retiring.iter().find(|it| held.retires(it).is_some()) {
         return delete(it, Why::Removal);
     }
-    let made = held.intended.as_ref().and_then(|intent| discard(intent, observed, Why::Removal));
-    made.unwrap_or(Next::Done)
+    let Some(intent) = &held.intended else { return Next::Done };
+    discard(intent, observed, Why::Removal).unwrap_or_else(|| {
+        match (&intent.made, intent.left(observed.now)) {
+            // It was made, and is not to be seen yet: without a record of it nobody would remove it.
+            (Made::This(_), Some(left)) => unseen(left, false),
+            _ => Next::Done,
+        }
+    })
 }
 
 fn changed(it: &CaCertificate) -> Next<Step> {

@@ -110,7 +110,7 @@ impl Fixture for Overlap {
             then: vec![Act::Rotate(Second)],
             end: End::Ready("Ready"),
             remote: Remote::Holds { which: Second, verified: false },
-            calls: 11,
+            calls: 12,
             slow: false,
         };
         let proven = Remote::Holds { which: Second, verified: true };
@@ -120,14 +120,14 @@ impl Fixture for Overlap {
                 name: "overlap-verified",
                 spec: verified.clone(),
                 remote: proven,
-                calls: 15,
+                calls: 16,
                 ..plain.clone()
             },
             Scenario {
                 name: "overlap-with-grace",
                 spec: graceful,
                 remote: proven,
-                calls: 19,
+                calls: 18,
                 slow: true,
                 ..plain.clone()
             },
@@ -135,7 +135,7 @@ impl Fixture for Overlap {
                 name: "overlap-adopted",
                 before: Some(First),
                 remote: Remote::HoldsBesideAdopted { which: Second, verified: false },
-                calls: 6,
+                calls: 7,
                 ..plain.clone()
             },
             Scenario {

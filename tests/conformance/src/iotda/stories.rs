@@ -174,7 +174,7 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             then: rotated.clone(),
             remote: Remote::HoldsBesideAdopted { which: Second, verified: false },
             slow: true,
-            calls: 8,
+            calls: 10,
             ..settled.clone()
         },
         Scenario {
@@ -207,7 +207,7 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             switches: bound(),
             then: rotated.clone(),
             remote: holds(Second, true),
-            calls: 22,
+            calls: 24,
             slow: true,
             ..settled.clone()
         },
@@ -216,7 +216,7 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             name: "repair-adopted",
             before: Some(First),
             then: vec![Act::Tamper(Tamper::Remove)],
-            calls: 8,
+            calls: 10,
             ..settled.clone()
         },
         Scenario {

@@ -1,7 +1,8 @@
 //! `make demo`: the operator keeps certificates in emulated clouds, on a control plane made for it.
 //!
-//! `DEMO_ONCE=1` shows that every example becomes Ready and exits. `DEMO_CLUSTER=current` uses the cluster of
-//! `KUBECONFIG` in place of a control plane of its own.
+//! `DEMO_ONCE=1` shows that the examples become Ready and exits. `DEMO_CLUSTER=current` uses the cluster of `KUBECONFIG` in
+//! place of a control plane of its own. `DEMO_INSTALL=helm` installs a release of the chart, and runs the operator as its
+//! Deployment would: with the same arguments, environment and ServiceAccount.
 
 use std::path::{Path, PathBuf};
 
@@ -35,9 +36,16 @@ async fn main() -> Result<()> {
 
     say("starting the emulated clouds");
     let emulator = Emulator::start(emulator::Options::default()).await?;
-    say("installing the chart; running the operator as its ServiceAccount");
-    cluster.install().await?;
-    let operator = cluster.operator(binary, "info", &[]).await?;
+    let by_helm = by_helm()?;
+    let operator = if by_helm {
+        say("installing the chart by Helm; running the operator as its Deployment would");
+        cluster.install_release().await?;
+        cluster.deployed_operator(binary).await?
+    } else {
+        say("installing the chart; running the operator as its ServiceAccount");
+        cluster.install().await?;
+        cluster.operator(binary, "info", &[]).await?
+    };
     cluster.granting_namespace(DEVICES).await?;
     cluster.emulated_account(AZURE, DEVICES, &emulator.urls).await?;
     cluster.emulated_huawei_account(HUAWEI, DEVICES, &emulator.urls, "Basic").await?;
@@ -67,7 +75,7 @@ async fn main() -> Result<()> {
     if let Err(error) = &shown {
         eprintln!("{error:#}\n{}", operator.process.last_log_lines(30));
     }
-    let removed = remove(&cluster, plane.is_none()).await;
+    let removed = remove(&cluster, plane.is_none(), by_helm).await;
     operator.stop().await?;
     emulator.stop().await?;
     if let Some(plane) = plane {
@@ -95,6 +103,14 @@ async fn cluster() -> Result<(Option<ControlPlane>, Cluster)> {
     }
 }
 
+fn by_helm() -> Result<bool> {
+    match std::env::var("DEMO_INSTALL").as_deref() {
+        Ok("helm") => Ok(true),
+        Ok(other) => bail!("DEMO_INSTALL must be 'helm' or unset, not '{other}'"),
+        Err(_) => Ok(false),
+    }
+}
+
 /// Applies the examples and shows them becoming Ready.
 async fn show(cluster: &Cluster) -> Result<()> {
     let mut waited = Ok(String::new());
@@ -116,11 +132,14 @@ async fn show(cluster: &Cluster) -> Result<()> {
 }
 
 /// Deletes what the demo made: the certificates first, while the account still works.
-async fn remove(cluster: &Cluster, foreign: bool) -> Result<()> {
+async fn remove(cluster: &Cluster, foreign: bool, by_helm: bool) -> Result<()> {
     say("deleting the certificates, in the clouds too");
     for (_, kind) in SHOWN {
         let all = ["delete", kind, "--all", "--namespace", DEVICES, "--timeout=60s"];
         cluster.kubectl(&all, None).await?;
+    }
+    if by_helm {
+        cluster.uninstall_release().await?;
     }
     if foreign {
         cluster.kubectl(&["delete", "clustercloudaccount", AZURE, HUAWEI], None).await?;
