@@ -57,6 +57,23 @@ annotations:
 {{- end }}
 {{- end }}
 
+{{/* How the metrics port is scraped, by the values of a monitor. */}}
+{{- define "certferry.scrape" -}}
+port: metrics
+interval: {{ .interval }}
+{{- with .scrapeTimeout }}
+scrapeTimeout: {{ . }}
+{{- end }}
+{{- with .relabelings }}
+relabelings: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .metricRelabelings }}
+metricRelabelings: {{- toYaml . | nindent 2 }}
+{{- end }}
+# A certificate's series carry its own namespace and name.
+honorLabels: true
+{{- end }}
+
 {{/* "true" if a kind of the Prometheus operator is to be rendered. Takes a list: the context, and the kind. */}}
 {{- define "certferry.monitoring" -}}
 {{- $root := index . 0 }}
