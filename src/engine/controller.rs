@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, TryStreamExt};
-use kube::core::PartialObjectMeta;
-use kube::{Resource, ResourceExt};
+use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
+use kube::{Api, Resource, ResourceExt};
 use kube_runtime::controller::{Action, Config, Controller, Error};
 use kube_runtime::reflector::{self, ObjectRef};
 use kube_runtime::watcher::Event;
@@ -95,13 +95,24 @@ pub async fn run<K, Fut>(
             if let Err(error) = result {
                 tracing::debug!(%error, kind, "not reconciled"); // the object went away while it was queued
                 if let Error::ObjectNotFound(of) = error {
-                    let namespace = of.namespace.unwrap_or_default();
-                    gone.metrics.forget(&RootKey { kind, namespace, name: of.name }.named());
+                    let key = RootKey { kind, namespace: of.namespace.unwrap_or_default(), name: of.name };
+                    gone.metrics.forget(&key.named());
+                    tokio::spawn(forget_if_gone::<K>(gone.clone(), key));
                 }
             }
             std::future::ready(())
         })
         .await;
+}
+
+/// An object that went before its watch began, or while its pass ran, is told by no event. One that is only not listed yet
+/// keeps its claim.
+async fn forget_if_gone<K: Resource<DynamicType = ()>>(engine: Arc<Engine>, key: RootKey) {
+    let resource = ApiResource::erase::<K>(&());
+    let api = Api::<DynamicObject>::namespaced_with(engine.client.clone(), &key.namespace, &resource);
+    if !key.namespace.is_empty() && matches!(api.get_metadata_opt(&key.name).await, Ok(None)) {
+        engine.forget(&key);
+    }
 }
 
 /// The kind as it stands in manifests.
