@@ -313,18 +313,18 @@ async fn plugin_import_adopts_in_an_instance_and_in_a_service() -> Result<()> {
     let world = World::of_services("plugin-import").await?;
     let client = ca("client")?;
     let theirs = json!({ "certificate": client.certificate });
-    world.tamper_service(Method::PUT, "client", Some(&theirs)).await?;
+    world.tamper_service(Method::PUT, "held-client", Some(&theirs)).await?;
     let parent =
         HUB.replace("Microsoft.Devices/IotHubs/hub-1", &format!("Microsoft.ApiManagement/service/{SERVICE}"));
     let account = format!("clustercloudaccount/{}", world.namespace);
     let told = world
         .plugin(&["import", "apimanagementcertificate", &parent, "--all", "--account", &account])
         .await?;
-    told.says(0, &["certificateId: client", &thumbprint(&client)])?;
-    world.tls_secret("client", &client).await?;
-    world.apply(&told.out.replace("fill-in-the-secret", "client")).await?;
-    world.ready("client").await?;
-    ensure!(world.field("client", ".status.remote.origin").await? == "Adopted");
+    told.says(0, &["certificateId: held-client", &thumbprint(&client)])?;
+    world.tls_secret("held-client", &client).await?;
+    world.apply(&told.out.replace("fill-in-the-secret", "held-client")).await?;
+    world.ready("held-client").await?;
+    ensure!(world.field("held-client", ".status.remote.origin").await? == "Adopted");
     ensure!(world.writes().await? == 0, "the service was written");
     world.stop().await
 }
