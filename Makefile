@@ -1,6 +1,6 @@
 # The commands of the project. Each sets up what it needs.
 
-.PHONY: demo test lint crds docs control-plane test-tools setup
+.PHONY: demo test bench lint crds docs control-plane test-tools setup
 
 ## the main job, shown; DEMO_ONCE=1 checks and exits; DEMO_INSTALL=helm installs a release
 demo: control-plane
@@ -10,6 +10,11 @@ demo: control-plane
 ## every test: unit, and end to end on a real API server
 test: control-plane test-tools
 	cargo test --workspace
+
+## what the operator costs, against its bounds; target/bench.json has the same. No test: it asserts nothing
+bench: control-plane
+	cargo build --release --workspace --bins
+	"$${CARGO_TARGET_DIR:-target}/release/bench"
 
 ## formatting, lints, docs, what may be depended on, generated files in step (layering is a test)
 lint: setup

@@ -33,6 +33,9 @@ const CONCURRENCY: u16 = 64;
 /// A pass that takes longer is given up and begun anew, whatever it waits for.
 const DEADLINE: Duration = Duration::from_secs(120);
 
+/// Where `kubectl apply` keeps the whole manifest.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
 /// Watches a kind and gives each object its passes, until told to stop; a running pass is let finish.
 ///
 /// Only metadata is watched: a pass reads its object itself, so that it never acts on an old view, and an object that
@@ -66,6 +69,7 @@ pub async fn run<K, Fut>(
             observer.metrics.watched(kind);
             tell_dependents(&observer, kind, refers_as, event);
         })
+        .modify(trim)
         .reflect(writer)
         .applied_objects()
         // Writes of our own to the status are no news to us. A deletion raises the generation.
@@ -156,6 +160,16 @@ where
     Ok(due.map_or_else(Action::await_change, Action::requeue))
 }
 
+/// Leaves what is looked at: the place, the generation, the annotations. The rest, who set which field above all, would be
+/// most of what a replica holds for an object.
+fn trim<K>(object: &mut PartialObjectMeta<K>) {
+    let metadata = &mut object.metadata;
+    (metadata.managed_fields, metadata.labels, metadata.finalizers) = (None, None, None);
+    if let Some(annotations) = &mut metadata.annotations {
+        annotations.remove(LAST_APPLIED); // the spec over again; a change of it raises the generation
+    }
+}
+
 fn tell_dependents<K>(
     engine: &Engine,
     kind: &'static str,
@@ -183,4 +197,31 @@ fn tell_dependents<K>(
 
 fn root_key(kind: &'static str, object: &impl ResourceExt) -> RootKey {
     RootKey { kind, namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::{ObjectMeta, PartialObjectMetaExt};
+    use serde_json::{from_value, json};
+
+    use super::*;
+    use crate::api::iot_hub::IotHubCertificate;
+
+    #[test]
+    fn the_place_the_generation_and_peoples_annotations_are_kept() {
+        let metadata: ObjectMeta = from_value(json!({
+            "name": "a", "namespace": "n", "uid": "u", "generation": 3, "resourceVersion": "7",
+            "labels": { "l": "1" }, "finalizers": ["f"], "managedFields": [{ "manager": "m" }],
+            "annotations": { "certferry.dev/sync-requested": "now", LAST_APPLIED: "{}" },
+        }))
+        .unwrap();
+        let kept: ObjectMeta = from_value(json!({
+            "name": "a", "namespace": "n", "uid": "u", "generation": 3, "resourceVersion": "7",
+            "annotations": { "certferry.dev/sync-requested": "now" },
+        }))
+        .unwrap();
+        let mut object = metadata.into_response_partial::<IotHubCertificate>();
+        trim(&mut object);
+        assert_eq!(object.metadata, kept);
+    }
 }

@@ -1,7 +1,8 @@
 //! The API server's audit log: what it was asked, by whom, and what it answered.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -36,10 +37,19 @@ pub struct AuditEvent {
     pub uri: String,
 }
 
-/// All events of the log at `path`, oldest first. A watch is one event, at its begin.
-pub(super) fn events(path: &Path) -> Result<Vec<AuditEvent>> {
-    let log = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    parse(&log)
+/// The events of the log at `path` from byte `from` on, oldest first, and where the next ones will stand. A watch is one
+/// event, at its begin.
+pub(super) fn events(path: &Path, from: u64) -> Result<(Vec<AuditEvent>, u64)> {
+    let mut log = String::new();
+    let read = || -> std::io::Result<String> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(from))?;
+        file.read_to_string(&mut log)?;
+        Ok(log)
+    };
+    let log = read().with_context(|| format!("reading {}", path.display()))?;
+    let whole = log.rfind('\n').map_or(0, |it| it + 1);
+    Ok((parse(&log)?, from + whole as u64))
 }
 
 /// Those that were answered with 403. The others are not parsed: a long log is read at once.
@@ -135,6 +145,20 @@ mod tests {
             events.iter().map(|event| (event.verb.as_str(), event.resource.as_str(), event.code)).collect();
         assert_eq!(seen, [("watch", "secrets", 200), ("patch", "deployments", 409)]);
         assert_eq!(events[1].subresource, "status");
+        Ok(())
+    }
+
+    #[test]
+    fn a_log_is_read_on_from_its_last_whole_line() -> Result<()> {
+        let line = |id: u32| format!(r#"{{"auditID":"{id}","verb":"get","user":{{}},"requestURI":"/{id}"}}"#);
+        let log = tempfile::NamedTempFile::new()?;
+        std::fs::write(log.path(), format!("{}\n{}", line(1), line(2)))?;
+        let (first, next) = events(log.path(), 0)?;
+        std::fs::write(log.path(), format!("{}\n{}\n{}\n", line(1), line(2), line(3)))?;
+        let (later, end) = events(log.path(), next)?;
+        let uris = |events: &[AuditEvent]| events.iter().map(|it| it.uri.clone()).collect::<Vec<_>>();
+        assert_eq!((uris(&first), uris(&later)), (vec!["/1".into()], vec!["/2".into(), "/3".into()]));
+        assert_eq!(events(log.path(), end)?, (vec![], end));
         Ok(())
     }
 }

@@ -123,8 +123,13 @@ impl ControlPlane {
 
     /// What the API server was asked, oldest first. Needs [`Options::audit`].
     pub fn audit_events(&self) -> Result<Vec<AuditEvent>> {
+        self.audit_events_from(0).map(|(events, _)| events)
+    }
+
+    /// The same from that byte of the log on, and the byte where the next events will stand.
+    pub fn audit_events_from(&self, from: u64) -> Result<(Vec<AuditEvent>, u64)> {
         ensure!(self.servers.options.audit, "this plane writes no audit log: set Options::audit");
-        audit::events(&self.servers.audit_log())
+        audit::events(&self.servers.audit_log(), from)
     }
 
     /// Those of them that it forbade.
