@@ -25,10 +25,12 @@ async fn tunnel(client: TcpStream) -> Result<()> {
     let mut head = (&mut client).take(LONGEST_HEAD);
     let mut first = String::new();
     head.read_line(&mut first).await?;
-    let mut line = String::from(" ");
-    while !line.trim().is_empty() {
-        line.clear();
+    loop {
+        let mut line = String::new();
         head.read_line(&mut line).await?;
+        if line.trim().is_empty() {
+            break;
+        }
     }
     let port = port_of(&first).with_context(|| format!("no CONNECT: {first}"))?;
     let mut server = TcpStream::connect(("127.0.0.1", port)).await?;
