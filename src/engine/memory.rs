@@ -1,7 +1,7 @@
 //! What is remembered of each resource between passes. Losing it costs nothing but an early retry.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -47,7 +47,7 @@ pub struct Look {
 impl Memory {
     /// Takes note of an outcome; gives the passing failures in a row, and since when no pass could read the service.
     pub fn record(&self, key: &RootKey, generation: i64, outcome: &Outcome) -> (u32, Option<Duration>) {
-        let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tracks = self.tracks();
         let track = tracks.entry(key.clone()).or_default();
         if track.generation != generation {
             *track = track.anew(generation);
@@ -74,7 +74,7 @@ impl Memory {
 
     /// Counts a failure of the API server; gives the failures in a row.
     pub fn failed(&self, key: &RootKey) -> u32 {
-        let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tracks = self.tracks();
         let track = tracks.entry(key.clone()).or_default();
         track.failures = track.failures.saturating_add(1);
         track.failures
@@ -82,13 +82,13 @@ impl Memory {
 
     /// Takes note that the write that was recorded at this time got its answer.
     pub fn answered(&self, key: &RootKey, recorded: Timestamp) {
-        let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tracks = self.tracks();
         tracks.entry(key.clone()).or_default().answered = Some(recorded);
     }
 
     /// When the last write was recorded that got an answer.
     pub fn last_answered(&self, key: &RootKey) -> Option<Timestamp> {
-        self.tracks.lock().unwrap_or_else(PoisonError::into_inner).get(key)?.answered
+        self.tracks().get(key)?.answered
     }
 
     /// The object itself changed.
@@ -97,19 +97,19 @@ impl Memory {
     }
 
     /// Whether it did, since this was asked last.
-    pub fn takes_note(&self, key: &RootKey) -> bool {
+    pub fn take_change(&self, key: &RootKey) -> bool {
         self.changed.lock().unwrap_or_else(PoisonError::into_inner).remove(key)
     }
 
     /// Takes note of a look at the service.
     pub fn has_looked(&self, key: &RootKey, look: Look) {
-        let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tracks = self.tracks();
         tracks.entry(key.clone()).or_default().looked = Some(look);
     }
 
     /// Takes note of when the next look is due. Where others are looked at together with it, that was known before.
-    pub fn is_due(&self, key: &RootKey, due: Instant) {
-        let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn looks_again(&self, key: &RootKey, due: Instant) {
+        let mut tracks = self.tracks();
         if let Some(look) = tracks.get_mut(key).and_then(|it| it.looked.as_mut()) {
             look.due.get_or_insert(due);
         }
@@ -117,7 +117,7 @@ impl Memory {
 
     /// The last look at the service, since this process leads.
     pub fn looked(&self, key: &RootKey) -> Option<Look> {
-        self.tracks.lock().unwrap_or_else(PoisonError::into_inner).get(key)?.looked
+        self.tracks().get(key)?.looked
     }
 
     /// How long until the next look that was found due. Nothing if its time has come.
@@ -127,7 +127,11 @@ impl Memory {
 
     /// Forgets a resource that is gone.
     pub fn forget(&self, key: &RootKey) {
-        self.takes_note(key);
-        self.tracks.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.take_change(key);
+        self.tracks().remove(key);
+    }
+
+    fn tracks(&self) -> MutexGuard<'_, HashMap<RootKey, Track>> {
+        self.tracks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

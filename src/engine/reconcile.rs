@@ -42,7 +42,7 @@ pub struct Context<P: Provider> {
 pub async fn reconcile<P: Provider>(context: &Context<P>, key: &RootKey) -> Option<Duration> {
     let Engine { dependents, memory, turns, .. } = &*context.engine;
     // What has just changed is read at once: it may need no turn any more, or one of another account.
-    if !memory.takes_note(key) && dependents.account(key).is_some_and(|it| turns.are_taken(&it)) {
+    if !memory.take_change(key) && dependents.account(key).is_some_and(|it| turns.are_taken(&it)) {
         return Some(context.later(key));
     }
     let api = Api::<P::Root>::namespaced(context.engine.client.clone(), &key.namespace);
@@ -391,7 +391,7 @@ impl<P: Provider> Pass<'_, P> {
             self.context.engine.events.announce(root, &old.conditions, &status.conditions).await;
         }
         self.record(root, &old, &status);
-        self.context.engine.memory.is_due(self.key, Instant::now() + requeue);
+        self.context.engine.memory.looks_again(self.key, Instant::now() + requeue);
         Ok(requeue)
     }
 }
