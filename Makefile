@@ -9,7 +9,7 @@ demo: control-plane
 
 ## every test: unit, and end to end on a real API server
 test: control-plane test-tools
-	cargo test --workspace
+	cargo test --workspace --no-fail-fast
 
 ## what the operator costs, against its bounds; target/bench.json has the same. No test: it asserts nothing
 bench: control-plane
