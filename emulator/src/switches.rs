@@ -28,6 +28,18 @@ pub(crate) struct ApiManagementSwitches {
     pub(crate) put_without_if_match: PutWithoutIfMatch,
     pub(crate) delete_without_if_match: DeleteWithoutIfMatch,
     pub(crate) pbes2: Pbes2,
+    pub(crate) largest_page: LargestPage,
+}
+
+/// Most certificates that a page shows, however many are asked for: nothing is documented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct LargestPage(pub(crate) usize);
+
+impl Default for LargestPage {
+    fn default() -> Self {
+        Self(100)
+    }
 }
 
 /// PUT of an existing certificate without If-Match: the document demands the header, vendor tools do without.

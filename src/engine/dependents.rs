@@ -37,6 +37,8 @@ struct Index {
     /// For each resource: what it refers to, and the version that its last pass read.
     references: HashMap<RootKey, HashMap<ObjectKey, Option<String>>>,
     dependents: HashMap<ObjectKey, HashSet<RootKey>>,
+    /// For each resource with a pass at work: the versions it was told of before it read any.
+    told: HashMap<RootKey, HashMap<ObjectKey, String>>,
     /// For each resource: since when its source is known to have changed.
     noticed: HashMap<RootKey, Noticed>,
     /// Where the controller of each kind takes resources to reconcile.
@@ -56,6 +58,13 @@ impl Dependents {
     /// Resources of this kind are to be sent there when something that they refer to changed.
     pub fn notify(&self, kind: &'static str, queue: UnboundedSender<RootKey>) {
         self.lock().queues.insert(kind, queue);
+    }
+
+    /// A pass over a resource begins. What it is told of before it reads that, it most likely reads: so at a start, when
+    /// the first passes and the first watches begin together.
+    pub fn begins<'a>(&'a self, root: &'a RootKey) -> AtWork<'a> {
+        self.lock().told.insert(root.clone(), HashMap::new());
+        AtWork { dependents: self, root }
     }
 
     /// Records what a resource refers to, before it is read: a change from now on is noticed.
@@ -142,29 +151,27 @@ impl Dependents {
     /// Sends every resource that refers to the object and has not read this version of it to its controller.
     pub fn changed(&self, key: &ObjectKey, version: Option<&str>) {
         let index = &mut *self.lock();
-        for root in index.dependents.get(key).into_iter().flatten() {
-            let read = index.references.get(root).and_then(|it| it.get(key)).and_then(Option::as_deref);
+        for root in index.dependents_of(key) {
+            let read = index.read(&root, key);
             if version.is_some() && read == version {
                 continue;
             }
             if version.is_some() && read.is_some() && key.kind.holds_data() {
                 index.noticed.entry(root.clone()).or_default().unread.get_or_insert_with(Instant::now);
             }
-            index.wake(root.clone());
+            index.tell(root, key, version);
         }
     }
 
     /// Sends every resource that uses the account, and has not read it with these versions of its Secret, to its
     /// controller. Where a cloud has no sign-in of its own, the account's status does not tell of other keys.
     pub fn account_read(&self, account: &ObjectKey, versions: &[(ObjectKey, String)]) {
-        let index = self.lock();
-        for root in index.dependents.get(account).into_iter().flatten() {
-            let read = index.references.get(root);
-            let has_read = |(key, version): &(ObjectKey, String)| {
-                key == account || read.and_then(|it| it.get(key)?.as_ref()) == Some(version)
-            };
-            if !versions.iter().all(has_read) {
-                index.wake(root.clone());
+        let index = &mut *self.lock();
+        for root in index.dependents_of(account) {
+            for (key, version) in versions.iter().filter(|(key, _)| key != account) {
+                if index.read(&root, key) != Some(version) {
+                    index.tell(root.clone(), key, Some(version));
+                }
             }
         }
     }
@@ -174,7 +181,43 @@ impl Dependents {
     }
 }
 
+/// A pass at work, until this is dropped. Then it is known whether it read what it was told of.
+pub struct AtWork<'a> {
+    dependents: &'a Dependents,
+    root: &'a RootKey,
+}
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        let mut index = self.dependents.lock();
+        let told = index.told.remove(self.root).unwrap_or_default();
+        if told.iter().any(|(key, version)| index.read(self.root, key) != Some(version)) {
+            index.wake(self.root.clone());
+        }
+    }
+}
+
 impl Index {
+    fn dependents_of(&self, key: &ObjectKey) -> Vec<RootKey> {
+        self.dependents.get(key).into_iter().flatten().cloned().collect()
+    }
+
+    /// The version of the object that the last pass over the resource read.
+    fn read(&self, root: &RootKey, key: &ObjectKey) -> Option<&str> {
+        self.references.get(root)?.get(key)?.as_deref()
+    }
+
+    /// Has the controller look at the resource. A pass at work that has not read the object yet does so first.
+    fn tell(&mut self, root: RootKey, key: &ObjectKey, version: Option<&str>) {
+        let is_unread = self.read(&root, key).is_none();
+        match (version, self.told.get_mut(&root)) {
+            (Some(version), Some(told)) if is_unread => {
+                told.insert(key.clone(), version.to_owned());
+            }
+            _ => self.wake(root),
+        }
+    }
+
     fn unlink(&mut self, key: &ObjectKey, root: &RootKey) {
         if let Some(roots) = self.dependents.get_mut(key) {
             roots.remove(root);
@@ -251,6 +294,33 @@ mod tests {
         assert!(drain(&mut queue).is_empty());
         dependents.changed(&secret("t"), Some("1"));
         assert_eq!(drain(&mut queue), ["a"]);
+    }
+
+    #[test]
+    fn what_a_pass_reads_after_it_was_told_of_it_is_no_news() {
+        let (sender, mut queue) = unbounded_channel();
+        let dependents = Dependents::default();
+        dependents.notify("Kind", sender);
+        for (read, woken) in [("1", false), ("2", true)] {
+            let a = root("a");
+            dependents.refers(&a, [secret("s"), secret("t")]);
+            let at_work = dependents.begins(&a);
+            dependents.changed(&secret("s"), Some("2"));
+            dependents.changed(&secret("s"), Some("1"));
+            assert!(drain(&mut queue).is_empty());
+            dependents.has_read(&a, &[(secret("s"), read.into())]);
+            drop(at_work);
+            assert_eq!(!drain(&mut queue).is_empty(), woken, "read {read}, told of 1 last");
+
+            let at_work = dependents.begins(&a);
+            dependents.changed(&secret("s"), Some("3"));
+            dependents.changed(&secret("t"), None);
+            assert_eq!(drain(&mut queue), ["a", "a"], "newer than what was read; gone");
+            dependents.changed(&secret("t"), Some("1"));
+            drop(at_work);
+            assert_eq!(drain(&mut queue), ["a"], "not read");
+            dependents.forget(&a);
+        }
     }
 
     #[tokio::test(start_paused = true)]

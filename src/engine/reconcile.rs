@@ -45,6 +45,7 @@ pub async fn reconcile<P: Provider>(context: &Context<P>, key: &RootKey) -> Opti
     if !memory.take_change(key) && dependents.account(key).is_some_and(|it| turns.are_taken(&it)) {
         return Some(context.later(key));
     }
+    let _at_work = dependents.begins(key);
     let api = Api::<P::Root>::namespaced(context.engine.client.clone(), &key.namespace);
     // Always the API server's own word: a cache may not yet show what the last pass recorded.
     let mut root = match api.get_opt(&key.name).await {

@@ -1,6 +1,8 @@
 //! Proof of possession: a short-lived certificate that names a service's verification code and is signed by the CA's
 //! key. Made here, or made elsewhere by someone who keeps the key offline, and checked here.
 
+use std::sync::OnceLock;
+
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
@@ -67,8 +69,8 @@ pub enum ProofFault {
 
 /// Makes the proof that whoever asks holds the key of `ca`.
 ///
-/// It makes a throw-away RSA key, which takes a good part of a second: run it where blocking is allowed. Sign only a
-/// code that the operator itself was given for this very certificate.
+/// The first one makes a throw-away RSA key: run it where blocking is allowed. Sign only a code that the operator itself was
+/// given for this very certificate.
 pub fn proof(
     ca: &Certificate,
     key: &PrivateKey,
@@ -127,7 +129,7 @@ fn to_be_signed(
         ca.subject_der(),
         &validity(now.saturating_sub(BACK).ok()?, now.saturating_add(LIFE).ok()?)?,
         &subject(code).ok()?,
-        &throw_away_public_key()?,
+        throw_away_public_key()?,
         &extension_list(&authority_key_identifier(ca)?)?,
     ];
     asn1::values(Tag::Sequence, &parts).ok()
@@ -140,11 +142,16 @@ fn subject(code: &VerificationCode) -> der::Result<Vec<u8>> {
     asn1::value(Tag::Sequence, &asn1::value(Tag::Set, &attribute)?)
 }
 
-/// The public half of a key whose private half is dropped: nobody can act in the proof's name.
-fn throw_away_public_key() -> Option<Vec<u8>> {
-    let pair = KeyPair::generate(KeySize::Rsa2048).ok()?;
-    let info: PublicKeyX509Der<'_> = pair.public_key().as_der().ok()?;
-    Some(info.as_ref().to_vec())
+/// The public half of a key whose private half is dropped: nobody can act in a proof's name. One serves all proofs of a
+/// process, as making it takes a good part of a second.
+fn throw_away_public_key() -> Option<&'static [u8]> {
+    static KEY: OnceLock<Option<Vec<u8>>> = OnceLock::new();
+    let made = || {
+        let pair = KeyPair::generate(KeySize::Rsa2048).ok()?;
+        let info: PublicKeyX509Der<'_> = pair.public_key().as_der().ok()?;
+        Some(info.as_ref().to_vec())
+    };
+    KEY.get_or_init(made).as_deref()
 }
 
 #[cfg(test)]

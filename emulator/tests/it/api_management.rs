@@ -276,8 +276,8 @@ fn lists_have_pages() {
     );
     let first = emulator.call("GET", "arm.localhost", &path, &[bearer], None).expect("an answer").json();
     let next = first["nextLink"].as_str().expect("a further page");
-    let path = &next[next.find("/subscriptions").unwrap()..];
-    let second = emulator.call("GET", "arm.localhost", path, &[bearer], None).expect("an answer").json();
+    let rest = &next[next.find("/subscriptions").unwrap()..];
+    let second = emulator.call("GET", "arm.localhost", rest, &[bearer], None).expect("an answer").json();
     assert_eq!((second["value"][0]["name"].clone(), second.get("nextLink")), (json!("c"), None));
 
     let list = |query: &str| {
@@ -295,4 +295,7 @@ fn lists_have_pages() {
     assert_eq!(list("$filter=owner%20eq%20%27x%27").status, 400);
     let next = list("$filter=name%20ge%20%27a%27&$top=1").json()["nextLink"].to_string();
     assert!(next.contains("$filter=name%20ge%20%27a%27"), "{next}");
+
+    emulator.control("PATCH", "/switches", &json!({ "apiManagement": { "largestPage": 2 } }));
+    assert_eq!(names("$top=100"), ["a", "b"], "no more than a page holds");
 }

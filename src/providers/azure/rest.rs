@@ -70,8 +70,8 @@ pub struct RestCall<'a> {
     pub segments: &'a [&'a str],
     /// The `api-version`.
     pub api_version: &'a str,
-    /// Where a listing goes on, in the service's own parameter.
-    pub page: Option<(&'static str, String)>,
+    /// Where a listing goes on, and how much of it is asked for, in the service's own parameters.
+    pub page: Vec<(&'static str, String)>,
     /// The ETag that the object must still have, as the service gave it.
     pub if_match: Option<&'a str>,
     /// The request's body.
@@ -90,7 +90,7 @@ impl<'a> RestCall<'a> {
             method,
             segments,
             api_version,
-            page: None,
+            page: Vec::new(),
             if_match: None,
             body: Body::none(),
             action,
@@ -174,7 +174,7 @@ impl Rest {
             .body(call.body.clone())
             .limit(call.limit)
             .counted_as(super::PROVIDER, call.action);
-        if let Some((parameter, value)) = &call.page {
+        for (parameter, value) in &call.page {
             request = request.query(parameter, value);
         }
         if let Some(etag) = call.if_match {

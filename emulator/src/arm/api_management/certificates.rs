@@ -13,6 +13,7 @@ use crate::encoding::percent_encoded;
 use crate::request::Answer;
 use crate::switches::{DeleteWithoutIfMatch, PutWithoutIfMatch};
 
+/// Where nothing is asked for.
 const PAGE: usize = 20;
 
 pub(super) fn list(call: &mut Call) -> Result<Answer, Answer> {
@@ -22,6 +23,7 @@ pub(super) fn list(call: &mut Call) -> Result<Answer, Answer> {
     let (Ok(top @ 1..), Ok(skip)) = (top, skip) else {
         return Err(invalid("$top", "$top must be at least 1, $skip at least 0."));
     };
+    let top = top.min(call.state.world.switches.api_management.largest_page.0.max(1));
     let text = call.request.query_values("$filter").first().map(|it| (*it).to_owned());
     let filter =
         text.as_deref().map(|it| Filter::parse(it).ok_or_else(|| invalid("$filter", "Invalid filter.")));

@@ -44,6 +44,9 @@ const REFRESH: &str = "Microsoft.ApiManagement/service/certificates/refreshSecre
 /// How long a vault's newer version may take to reach the service, until it is asked again.
 const SOON: Duration = Duration::from_secs(60);
 
+/// How many certificates are asked for at a time; a service may give fewer.
+const PAGE: usize = 100;
+
 /// More pages than a service can fill: seen are pages of 20 and more, and the largest service has room for a few hundred
 /// certificates.
 const MAX_PAGES: usize = 100;
@@ -309,6 +312,8 @@ impl ApiManagement {
     async fn list(&self) -> Result<Listing<next::Remote>, CloudError> {
         let collection: Vec<_> = self.collection.iter().map(String::as_str).collect();
         let mut call = RestCall { limit: Limit::Page, ..self.call(Method::Get, &collection, READ) };
+        let from = |skip: usize| vec![("$top", PAGE.to_string()), ("$skip", skip.to_string())];
+        call.page = from(0);
         let mut items = Vec::new();
         for _ in 0..MAX_PAGES {
             let mut page: wire::Page = self.session.arm().read(&call).await?;
@@ -322,7 +327,7 @@ impl ApiManagement {
                     ));
                 }
                 false if is_empty => break,
-                false => call.page = Some(("$skip", items.len().to_string())),
+                false => call.page = from(items.len()),
             }
         }
         Err(call.failed(Fault::Unreadable).into())

@@ -294,7 +294,7 @@ impl KeyVault {
             names.extend(page.names().map(str::to_owned));
             match page.next() {
                 _ if !page.has_more() => return Ok(names),
-                Some(next) => call.page = Some(("$skiptoken", next)),
+                Some(next) => call.page = vec![("$skiptoken", next)],
                 None => break,
             }
         }

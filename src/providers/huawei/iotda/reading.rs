@@ -11,7 +11,7 @@ use crate::engine::error::CloudError;
 use crate::providers::failure::Fault;
 
 /// The largest page that the service gives.
-const PAGE: &str = "50";
+const PAGE: usize = 50;
 
 /// More pages than an instance can fill: it has room for 100 certificates.
 const MAX_PAGES: usize = 20;
@@ -19,10 +19,10 @@ const MAX_PAGES: usize = 20;
 impl Iotda {
     /// All certificates of the resource space, newest first.
     pub(super) async fn list(&self) -> Result<Listed, Failure> {
-        let (mut all, mut counts) = (Vec::new(), Vec::new());
+        let (limit, mut all, mut counts) = (PAGE.to_string(), Vec::new(), Vec::new());
         let mut marker: Option<String> = None;
         for _ in 0..MAX_PAGES {
-            let mut call = Call::new(Operation::List, &["certificates"]).query("limit", PAGE);
+            let mut call = Call::new(Operation::List, &["certificates"]).query("limit", &limit);
             if let Some(app_id) = &self.app_id {
                 call = call.query("app_id", app_id);
             }
@@ -32,9 +32,11 @@ impl Iotda {
             let listing: wire::Listing = self.place.read(&call).await?;
             let unreadable = || self.place.failed(Operation::List, Fault::Unreadable);
             let wire::Page { certificates, count, following } = listing.parsed().ok_or_else(unreadable)?;
-            let is_last = certificates.is_empty();
+            let on_page = certificates.len();
             all.extend(certificates);
             counts.push(count);
+            // The last page may have a marker as well.
+            let is_last = on_page == 0 || on_page < PAGE && count == u64::try_from(all.len()).ok();
             match following {
                 Some(next) if !is_last && marker.as_ref().is_none_or(|before| next < *before) => {
                     marker = Some(next);
