@@ -29,6 +29,7 @@ mod policies;
 mod proof;
 mod rest;
 mod rights;
+mod scope;
 mod secrets;
 mod service;
 mod signatures;

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::health::Seen;
-use crate::invariants;
+use crate::{invariants, scope};
 
 pub const SUBSCRIPTION: &str = "44444444-4444-4444-8444-444444444444";
 
@@ -66,9 +66,11 @@ pub async fn shared() -> Result<&'static Shared> {
         .get_or_try_init(|| async {
             let plane = control_plane::shared().await?;
             let cluster = Arc::new(Cluster::of(plane)?);
-            cluster.install().await?;
+            let scope = scope::install(&cluster).await?;
             // Many tests delete, all through this one.
-            let operator = cluster.operator(binary(), "trace", &["--max-deletes=1000"]).await?;
+            let args: Vec<_> =
+                ["--max-deletes=1000"].into_iter().chain(scope.iter().map(String::as_str)).collect();
+            let operator = cluster.operator(binary(), "trace", &args).await?;
             Ok(Shared { plane, cluster, operator })
         })
         .await
@@ -83,7 +85,8 @@ pub fn thumbprint(pair: &Pair) -> String {
 impl World {
     pub async fn start(name: &str) -> Result<Self> {
         let Shared { plane, cluster, .. } = shared().await?;
-        Ok(Self { plane: Some(plane), ..Self::on(cluster.clone(), name).await? })
+        let world = Self::in_namespace(cluster.clone(), scope::namespace(name)?).await?;
+        Ok(Self { plane: Some(plane), ..world })
     }
 
     /// The same, for certificates in vaults.
@@ -103,8 +106,11 @@ impl World {
 
     /// On a cluster of the test's own.
     pub async fn on(cluster: Arc<Cluster>, name: &str) -> Result<Self> {
+        Self::in_namespace(cluster, format!("e2e-{name}")).await
+    }
+
+    async fn in_namespace(cluster: Arc<Cluster>, namespace: String) -> Result<Self> {
         let emulator = Emulator::start(emulator::Options::default()).await?;
-        let namespace = format!("e2e-{name}");
         cluster.granting_namespace(&namespace).await?;
         let seen = Seen::from_now(&cluster, &namespace).await?;
         cluster.emulated_account(&namespace, &namespace, &emulator.urls).await?;
@@ -125,11 +131,12 @@ impl World {
         Self { plane: None, ..self }.stop().await
     }
 
-    /// What the operator asked for in the world's namespace, and may not: `verb resource`.
+    /// What the operator asked for in the world's namespace, or in none, and may not: `verb resource`.
     pub fn refusals(&self) -> Result<BTreeSet<String>> {
         let Some(plane) = self.plane else { return Ok(BTreeSet::new()) };
         let ours = plane.audit_refusals()?.into_iter().filter(|it| {
-            it.user == "system:serviceaccount:certferry:certferry" && it.namespace == self.namespace
+            it.user == "system:serviceaccount:certferry:certferry"
+                && (it.namespace == self.namespace || it.namespace.is_empty())
         });
         Ok(ours.map(|it| format!("{} {} {}", it.verb, it.resource, it.subresource)).collect())
     }

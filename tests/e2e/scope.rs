@@ -1,0 +1,46 @@
+//! Which namespaces the operator of most tests serves: all of them, or with `E2E_NAMESPACES=named` those that it is named
+//! at its start.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Result, ensure};
+use certferry_rig::installation::Cluster;
+use serde_json::json;
+
+/// More than there are tests.
+const NAMED: usize = 200;
+
+fn is_named() -> bool {
+    std::env::var_os("E2E_NAMESPACES").is_some_and(|it| it == "named")
+}
+
+/// Installs the chart; gives further arguments for the operator.
+pub async fn install(cluster: &Cluster) -> Result<Vec<String>> {
+    if !is_named() {
+        cluster.install().await?;
+        return Ok(Vec::new());
+    }
+    let names: Vec<_> = (0..NAMED).map(numbered).collect();
+    let namespace =
+        |name| json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } }).to_string();
+    let manifests: Vec<_> = names.iter().map(namespace).collect();
+    cluster.apply("default", &manifests.join("\n---\n")).await?;
+    let names = names.join(",");
+    cluster.install_with(&[&format!("watchNamespaces={{{names}}}")]).await?;
+    Ok(vec![format!("--watch-namespaces={names}")])
+}
+
+/// The namespace of a test: named after it, or the next of those that the operator was named.
+pub fn namespace(test: &str) -> Result<String> {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    if !is_named() {
+        return Ok(format!("e2e-{test}"));
+    }
+    let number = NEXT.fetch_add(1, Ordering::SeqCst);
+    ensure!(number < NAMED, "there are more tests than namespaces: raise `NAMED`");
+    Ok(numbered(number))
+}
+
+fn numbered(number: usize) -> String {
+    format!("e2e-{number}")
+}
