@@ -6,6 +6,7 @@ mod reference;
 #[cfg(target_os = "linux")]
 mod run;
 mod validate;
+mod way;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

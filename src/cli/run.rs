@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use url::Url;
 
+use super::way::Way;
 use crate::engine::Limits;
 use crate::engine::served::Served;
 use crate::runtime::{self, Identity, LogFormat, Options, Telling};
@@ -53,6 +54,8 @@ pub(super) struct Run {
     /// traces unless set.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     otlp_endpoint: Option<Url>,
+    #[command(flatten)]
+    way: Way,
     /// How many remote certificates may be deleted within ten minutes; more wait for an annotation.
     #[arg(long, default_value_t = 10)]
     max_deletes: usize,
@@ -77,6 +80,7 @@ pub(super) fn operate(run: Run) -> Result<()> {
         metrics_address,
         object_conditions,
         otlp_endpoint,
+        way,
         max_deletes,
         log_format,
         log_filter,
@@ -85,8 +89,9 @@ pub(super) fn operate(run: Run) -> Result<()> {
         Operator { service_account: ServiceAccount { namespace, name: service_account }, installation };
     let identity = Identity { operator, token_file: federated_token_file };
     let limits = Limits { max_deletes, served: Served::namespaces(watch_namespaces) };
+    let proxy = way.proxy()?;
     let options =
-        Options { identity, leader_elect, health_address, metrics_address, object_conditions, limits };
+        Options { identity, leader_elect, health_address, metrics_address, object_conditions, proxy, limits };
     runtime::run(options, &Telling { log_format, log_filter, collector: otlp_endpoint })
 }
 

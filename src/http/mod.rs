@@ -1,12 +1,14 @@
 //! The one HTTP client to clouds: limits, trust and the check of what is sent where. It knows no provider.
 //!
 //! It speaks HTTP/1.1 over TLS 1.2 or later, and in the clear only to the machine's own metadata service. It follows no
-//! redirect, repeats nothing, keeps no cookies, uses no proxy from the environment, and never sleeps. Each answer, whatever its status, is the caller's to judge.
+//! redirect, repeats nothing, keeps no cookies, uses no proxy from the
+//! environment, and never sleeps. Each answer, whatever its status, is the caller's to judge.
 
 mod answer;
 mod call;
 mod endpoint;
 mod error;
+mod proxy;
 mod resolver;
 mod retry_after;
 mod told;
@@ -26,6 +28,7 @@ pub use call::{Body, Call, Label, Limit, Method, Plan};
 pub use endpoint::{BadEndpoint, Endpoint};
 use endpoint::{Host, Scheme};
 pub use error::{Distrust, HttpError, NoConnection, Refusal};
+pub use proxy::{BadProxy, Proxy};
 use resolver::{Reach, Resolver};
 
 use crate::metrics::Metrics;
@@ -50,10 +53,11 @@ pub struct Http {
     metrics: Metrics,
 }
 
-/// Whom the client trusts, and which addresses it may dial.
+/// Whom the client trusts, which addresses it may dial, and how it gets there.
 pub struct Trust {
     roots: Vec<Certificate>,
     reach: Reach,
+    proxy: Option<Proxy>,
 }
 
 /// Why there is no trust to work with.
@@ -70,12 +74,12 @@ pub enum TrustError {
 impl Trust {
     /// The platform's CAs (`SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured), and the clouds' own endpoints.
     pub fn clouds() -> Self {
-        Self { roots: Vec::new(), reach: Reach::Clouds }
+        Self { roots: Vec::new(), reach: Reach::Clouds, proxy: None }
     }
 
     /// For the machine's own instance metadata service: plain HTTP, to its one address.
     pub fn instance_metadata() -> Self {
-        Self { roots: Vec::new(), reach: Reach::InstanceMetadata }
+        Self { roots: Vec::new(), reach: Reach::InstanceMetadata, proxy: None }
     }
 
     /// The platform's CAs and those of an administrator, whose own endpoints may stand at loopback too.
@@ -88,18 +92,28 @@ impl Trust {
         if ca_bundle.is_some() && !(1..=BUNDLE.1).contains(&roots.len()) {
             return Err(TrustError::Bundle);
         }
-        Ok(Self { roots, reach: Reach::Loopback })
+        Ok(Self { roots, reach: Reach::Loopback, proxy: None })
+    }
+
+    /// The same, by way of a proxy if there is one.
+    #[must_use]
+    pub fn through(self, proxy: Option<Proxy>) -> Self {
+        Self { proxy, ..self }
     }
 }
 
 impl Http {
     /// A client with this trust. Reads the platform's CA certificates.
     pub fn new(trust: &Trust) -> Result<Self, TrustError> {
-        let client = Client::builder()
+        let builder = Client::builder().no_proxy(); // none from the environment
+        let builder = match &trust.proxy {
+            Some(proxy) => builder.proxy(proxy.way()),
+            None => builder,
+        };
+        let client = builder
             .https_only(trust.reach != Reach::InstanceMetadata)
             .redirect(redirect::Policy::none())
             .retry(retry::never())
-            .no_proxy()
             .referer(false)
             .http1_only()
             .tls_version_min(tls::Version::TLS_1_2)

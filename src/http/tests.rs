@@ -237,5 +237,5 @@ fn trusting_nobody(reach: Reach) -> Trust {
     let key = rcgen::KeyPair::generate().unwrap();
     let params = rcgen::CertificateParams::new(Vec::new()).unwrap();
     let pem = params.self_signed(&key).unwrap().pem();
-    Trust { roots: Certificate::from_pem_bundle(pem.as_bytes()).unwrap(), reach }
+    Trust { roots: Certificate::from_pem_bundle(pem.as_bytes()).unwrap(), reach, proxy: None }
 }

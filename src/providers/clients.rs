@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use crate::api::reason::Reason;
 use crate::engine::error::CloudError;
-use crate::http::{BadEndpoint, Http, Trust, TrustError};
+use crate::http::{BadEndpoint, Http, Proxy, Trust, TrustError};
 use crate::metrics::Metrics;
 
 /// The clients of one kind of cloud.
@@ -16,13 +16,14 @@ pub(super) struct Clients {
     only: Option<Http>,
     /// Where calls are counted.
     metrics: Metrics,
+    /// By way of which they are made; not those to the machine itself.
+    proxy: Option<Proxy>,
 }
 
 impl Clients {
-    /// The same, with their calls counted there.
-    #[must_use]
-    pub(super) fn recording(self, metrics: &Metrics) -> Self {
-        Self { metrics: metrics.clone(), ..self }
+    /// The clients whose calls go this way and are counted there.
+    pub(super) fn new(metrics: &Metrics, proxy: Option<Proxy>) -> Self {
+        Self { metrics: metrics.clone(), proxy, ..Self::default() }
     }
 
     /// All over this client.
@@ -35,7 +36,7 @@ impl Clients {
         if let Some(http) = self.only.as_ref().or_else(|| self.clouds.get()) {
             return Ok(http.clone());
         }
-        let http = self.made(&Trust::clouds())?;
+        let http = self.made(&Trust::clouds().through(self.proxy.clone()))?;
         Ok(self.clouds.get_or_init(|| http).clone())
     }
 
@@ -44,7 +45,8 @@ impl Clients {
         if let Some(only) = &self.only {
             return Ok(only.clone());
         }
-        self.made(&Trust::administrator(ca_bundle).map_err(untrusted)?)
+        let trust = Trust::administrator(ca_bundle).map_err(untrusted)?;
+        self.made(&trust.through(self.proxy.clone()))
     }
 
     /// For the machine's own instance metadata service.

@@ -30,7 +30,7 @@ use crate::engine::preview::{self, Preview, Viewer};
 use crate::engine::reconcile::{self, Context};
 use crate::engine::term::Term;
 use crate::engine::{Engine, Provider, stock};
-use crate::http::Http;
+use crate::http::{Http, Proxy};
 use crate::metrics::Metrics;
 use crate::source::account::{Account, Cloud};
 use crate::source::cluster::FetchError;
@@ -40,6 +40,7 @@ use azure::iot_hub::IotHub;
 use azure::key_vault::KeyVault;
 pub use code::Code;
 pub use failure::Fault;
+use clients::Clients;
 use huawei::Huawei;
 use huawei::iotda::Iotda;
 
@@ -68,15 +69,16 @@ impl Clouds {
     }
 
     /// For reading alone: a write is refused before it is sent.
-    pub fn for_reading() -> Self {
+    pub fn for_reading(proxy: Option<&Proxy>) -> Self {
         let term = Term::new("reading", || Duration::ZERO); // it never begins
-        Self { azure: Arc::new(Azure::new(term.clone())), huawei: Arc::new(Huawei::new(term)) }
+        Self::new(term, &Metrics::default(), proxy)
     }
 
-    /// For one term of leadership, with their calls counted.
-    pub fn new(term: Term, metrics: &Metrics) -> Self {
-        let azure = Azure::new(term.clone()).recording(metrics);
-        Self { azure: Arc::new(azure), huawei: Arc::new(Huawei::new(term).recording(metrics)) }
+    /// For one term of leadership, with their calls counted. They are reached by way of the proxy, if there is one.
+    pub fn new(term: Term, metrics: &Metrics, proxy: Option<&Proxy>) -> Self {
+        let clients = || Clients::new(metrics, proxy.cloned());
+        let azure = Azure::new(term.clone()).by(clients());
+        Self { azure: Arc::new(azure), huawei: Arc::new(Huawei::new(term).by(clients())) }
     }
 }
 

@@ -31,6 +31,7 @@ use crate::engine::clock::Clock;
 use crate::engine::controller;
 use crate::engine::term::Term;
 use crate::engine::{Engine, Limits, stock};
+use crate::http::Proxy;
 use crate::metrics::Metrics;
 use crate::providers::{self, Clouds};
 use crate::source::Operator;
@@ -77,6 +78,8 @@ pub struct Options {
     pub metrics_address: Option<SocketAddr>,
     /// Whether metrics tell the conditions of each object.
     pub object_conditions: bool,
+    /// By way of which the clouds are reached; directly unless set.
+    pub proxy: Option<Proxy>,
     /// What every leader's engine is told.
     pub limits: Limits,
 }
@@ -168,7 +171,7 @@ async fn serve(options: Options) -> Result<()> {
 async fn lead(options: &Options, client: &Client, term: Term, metrics: &Metrics, stop: &CancellationToken) {
     let Identity { operator, token_file } = options.identity.clone();
     let cluster = Cluster::new(client.clone(), operator, token_file);
-    let clouds = Arc::new(Clouds::new(term.clone(), metrics));
+    let clouds = Arc::new(Clouds::new(term.clone(), metrics, options.proxy.as_ref()));
     let engine = Engine::leading(
         term,
         client.clone(),

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, anyhow};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
+use crate::cli::way::Way;
 use crate::engine::clock::Clock;
 use crate::engine::preview::Viewer;
 use crate::providers::Clouds;
@@ -32,6 +33,8 @@ pub(crate) struct Flags {
     /// ServiceAccount that the operator runs as.
     #[arg(long, global = true, value_name = "NAME", default_value = "certferry")]
     operator_service_account: String,
+    #[command(flatten)]
+    way: Way,
 }
 
 /// A cluster, seen with somebody's rights; and the clouds, to be read.
@@ -62,7 +65,7 @@ impl Connection {
             None => Cluster::of_a_person(client.clone(), operator),
         };
         let viewer = Viewer { client: client.clone(), cluster, clock: Clock::system() };
-        Ok(Self { client, namespace, viewer, clouds: Clouds::for_reading() })
+        Ok(Self { client, namespace, viewer, clouds: Clouds::for_reading(flags.way.proxy()?.as_ref()) })
     }
 }
 

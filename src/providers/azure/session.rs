@@ -10,7 +10,6 @@ use super::transport::Issuer;
 use crate::engine::error::CloudError;
 use crate::engine::term::Term;
 use crate::http::{Endpoint, Http};
-use crate::metrics::Metrics;
 use crate::providers::clients::Clients;
 use crate::providers::pace::{Pace, Writers};
 use crate::providers::sessions::{Sessions, hash_of};
@@ -82,15 +81,15 @@ impl Azure {
         Self { sessions: Sessions::new(), clients: Clients::default(), writers: Arc::default(), term }
     }
 
-    /// The same, with all calls counted there.
+    /// The same, calling by these clients.
     #[must_use]
-    pub fn recording(self, metrics: &Metrics) -> Self {
-        Self { clients: self.clients.recording(metrics), ..self }
+    pub(in crate::providers) fn by(self, clients: Clients) -> Self {
+        Self { clients, ..self }
     }
 
     /// No sessions yet, and all of them over this client.
     pub fn over(http: Http, term: Term) -> Self {
-        Self { clients: Clients::over(http), ..Self::new(term) }
+        Self::new(term).by(Clients::over(http))
     }
 
     /// The account's session: the one before, or a new one if the account or its Secret has changed since.

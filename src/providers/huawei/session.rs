@@ -21,7 +21,6 @@ use crate::engine::clock::Clock;
 use crate::engine::error::CloudError;
 use crate::engine::term::Term;
 use crate::http::{Answer, Body, Call as HttpCall, Endpoint, Http, HttpError};
-use crate::metrics::Metrics;
 use crate::providers::clients::Clients;
 use crate::providers::failure::Fault;
 use crate::providers::pace::{Pace, Pause, Writers};
@@ -68,15 +67,15 @@ impl Huawei {
         Self { sessions: Sessions::new(), clients: Clients::default(), writers: Arc::default(), term }
     }
 
-    /// The same, with all calls counted there.
+    /// The same, calling by these clients.
     #[must_use]
-    pub fn recording(self, metrics: &Metrics) -> Self {
-        Self { clients: self.clients.recording(metrics), ..self }
+    pub(in crate::providers) fn by(self, clients: Clients) -> Self {
+        Self { clients, ..self }
     }
 
     /// No sessions yet, and all of them over this client.
     pub fn over(http: Http, term: Term) -> Self {
-        Self { clients: Clients::over(http), ..Self::new(term) }
+        Self::new(term).by(Clients::over(http))
     }
 
     /// The account's session: the one before, or a new one if the account or its Secret has changed since.
