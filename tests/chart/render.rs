@@ -150,6 +150,63 @@ fn rows() -> Vec<(&'static str, &'static str, &'static str, &'static str, Value)
             json!("p"),
         ),
         (
+            "runtimeClassName=gvisor",
+            "Deployment",
+            "certferry",
+            "/spec/template/spec/runtimeClassName",
+            json!("gvisor"),
+        ),
+        (
+            "podDisruptionBudget.minAvailable=1",
+            "PodDisruptionBudget",
+            "certferry",
+            "/spec",
+            json!({ "minAvailable": 1, "selector": { "matchLabels": {
+                "app.kubernetes.io/instance": "certferry", "app.kubernetes.io/name": "certferry",
+            } } }),
+        ),
+        (
+            "podDisruptionBudget.minAvailable=50%",
+            "PodDisruptionBudget",
+            "certferry",
+            "/spec/minAvailable",
+            json!("50%"),
+        ),
+        ("replicas=2", "PodDisruptionBudget", "certferry", "/spec/maxUnavailable", json!(1)),
+        (
+            "caBundle.configMap=trust",
+            "Deployment",
+            "certferry",
+            "/spec/template/spec/volumes",
+            json!([{ "name": "ca-bundle", "configMap": {
+                "name": "trust", "items": [{ "key": "ca.crt", "path": "ca.crt" }],
+            } }]),
+        ),
+        (
+            "caBundle.secret=trust,caBundle.key=all.pem",
+            "Deployment",
+            "certferry",
+            "/spec/template/spec/volumes",
+            json!([{ "name": "ca-bundle", "secret": {
+                "secretName": "trust", "items": [{ "key": "all.pem", "path": "all.pem" }],
+            } }]),
+        ),
+        (
+            "caBundle.secret=trust,caBundle.key=all.pem",
+            "Deployment",
+            "certferry",
+            "/spec/template/spec/containers/0/volumeMounts",
+            json!([{ "name": "ca-bundle", "mountPath": "/etc/certferry/ca", "readOnly": true }]),
+        ),
+        (
+            "caBundle.secret=trust,caBundle.key=all.pem",
+            "Deployment",
+            "certferry",
+            "/spec/template/spec/containers/0/env/2",
+            json!({ "name": "SSL_CERT_FILE", "value": "/etc/certferry/ca/all.pem" }),
+        ),
+        ("replicas=2", "Deployment", "certferry", "/spec/template/spec/volumes", Value::Null),
+        (
             "metrics.serviceMonitor.enabled=true",
             "Service",
             "certferry-metrics",

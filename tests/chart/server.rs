@@ -12,7 +12,8 @@ use tokio::sync::OnceCell;
 
 use crate::helm::{NAMESPACE, both, find, matrix, objects};
 
-/// A cluster for all tests, as its administrator, with the Prometheus operator's definitions, and the namespaces that values name.
+/// A cluster for all tests, as its administrator, with the Prometheus operator's definitions, and the namespaces and the
+/// RuntimeClass that values name.
 pub async fn shared() -> Result<&'static Cluster> {
     static SHARED: OnceCell<Cluster> = OnceCell::const_new();
     SHARED
@@ -21,6 +22,11 @@ pub async fn shared() -> Result<&'static Cluster> {
             for namespace in [NAMESPACE, "team-a", "team-b"] {
                 cluster.kubectl(&["create", "namespace", namespace], None).await?;
             }
+            let class = json!({
+                "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass",
+                "metadata": { "name": "sandboxed" }, "handler": "sandboxed",
+            });
+            cluster.apply("default", &class.to_string()).await?;
             for kind in ["podmonitors", "servicemonitors", "prometheusrules"] {
                 let file = format!("monitoring.coreos.com_{kind}.yaml");
                 let path = programs::prometheus_operator_crds().await?.join(file);
