@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::helm::{self, both, chart, find, matrix, objects};
+use crate::helm::{self, Helm, both, chart, find, folder, matrix, objects};
 
 #[tokio::test]
 async fn lint_has_nothing_to_say() -> Result<()> {
@@ -17,6 +17,59 @@ async fn lint_has_nothing_to_say() -> Result<()> {
             let told = helm.run(&[&args[..], &["--kube-version", "1.36.3"]].concat()).await?;
             ensure!(!told.contains("WARNING") && !told.contains("ERROR"), "{values}: {told}");
         }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn lint_has_nothing_to_say_of_the_definitions() -> Result<()> {
+    let chart = folder("certferry-crds");
+    let chart = chart.to_str().context("no UTF-8")?;
+    for helm in both(None).await? {
+        for keep in ["keep=true", "keep=false"] {
+            let told =
+                helm.run(&["lint", "--strict", chart, "--kube-version", "1.36.3", "--set", keep]).await?;
+            ensure!(!told.contains("[WARNING]") && !told.contains("[ERROR]"), "{keep}: {told}");
+        }
+    }
+    Ok(())
+}
+
+/// The definitions that a chart renders as the release `certferry`, each as its text.
+async fn definitions(helm: &Helm, chart: &str, set: &str) -> Result<Vec<String>> {
+    let rendered = helm.template_of(chart, "certferry", &["--set", set]).await?;
+    let documents = rendered.split("---\n").map(|it| {
+        // Where it comes from: in a comment of Helm's, and in the label that is the chart's by convention.
+        let lines = it.lines().filter(|it| !it.starts_with("# Source: "));
+        let lines = lines.map(|it| it.replace("helm.sh/chart: certferry-crds-", "helm.sh/chart: certferry-"));
+        lines.collect::<Vec<_>>().join("\n").trim().to_owned()
+    });
+    Ok(documents.filter(|it| it.contains("\nkind: CustomResourceDefinition\n")).collect())
+}
+
+#[tokio::test]
+async fn both_charts_render_the_same_definitions() -> Result<()> {
+    for helm in both(None).await? {
+        for (all, alone) in [
+            ("crds.keep=true", "keep=true"),
+            ("crds.keep=false", "keep=false"),
+            ("crds.annotations.a=b", "annotations.a=b"),
+            ("crds.keep=false,crds.annotations.a=b", "keep=false,annotations.a=b"),
+        ] {
+            let of_all = definitions(&helm, "certferry", all).await?;
+            ensure!(of_all.len() == 6, "{} definitions", of_all.len());
+            ensure!(
+                of_all == definitions(&helm, "certferry-crds", alone).await?,
+                "Helm {}: {all}",
+                helm.major
+            );
+        }
+        let alone = objects(&helm.template_of("certferry-crds", "certferry", &[]).await?)?;
+        ensure!(alone.iter().all(|it| it["kind"] == "CustomResourceDefinition"), "there is something else");
+        ensure!(
+            definitions(&helm, "certferry", "crds.enabled=false").await?.is_empty(),
+            "definitions are left"
+        );
     }
     Ok(())
 }
