@@ -28,7 +28,7 @@ lint: setup
 ## writes the CustomResourceDefinitions
 crds:
 	cargo run --quiet -- crds --dir crds
-	cp crds/*.yaml charts/certferry/crd/
+	for chart in charts/*; do cp crds/*.yaml "$$chart/crd/" || exit 1; done
 
 ## the table of reasons and the reference of all fields, from the code; that of the chart's values, from their comments
 docs:

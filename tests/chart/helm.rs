@@ -29,9 +29,17 @@ pub async fn both(kubeconfig: Option<&Path>) -> Result<[Helm; 2]> {
     Ok([helm(programs::helm3().await?, 3)?, helm(programs::helm().await?, 4)?])
 }
 
-/// The chart's folder.
+/// The charts: all of it, and the definitions alone.
+pub const CHARTS: [&str; 2] = ["certferry", "certferry-crds"];
+
+/// The folder of one of the charts.
+pub fn folder(chart: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("charts").join(chart)
+}
+
+/// The folder of the chart that has all.
 pub fn chart() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/certferry")
+    folder("certferry")
 }
 
 /// The files with values, by name, in order.
@@ -66,7 +74,12 @@ impl Helm {
 
     /// Renders the chart as a release of that name.
     pub async fn template_as(&self, release: &str, args: &[&str]) -> Result<String> {
-        let chart = chart();
+        self.template_of("certferry", release, args).await
+    }
+
+    /// Renders one of the charts as a release of that name.
+    pub async fn template_of(&self, chart: &str, release: &str, args: &[&str]) -> Result<String> {
+        let chart = folder(chart);
         let chart = chart.to_str().context("no UTF-8")?;
         let all = ["template", release, chart, "--namespace", NAMESPACE, "--kube-version", "1.36.3"];
         self.run(&[&all[..], args].concat()).await

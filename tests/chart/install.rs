@@ -10,7 +10,7 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 
-use crate::helm::{Helm, NAMESPACE, both, chart};
+use crate::helm::{Helm, NAMESPACE, both, chart, folder};
 
 /// Stands in for scheduler and kubelet: every pod is bound, and ready; one that is deleted goes at once.
 async fn stand_in_for_kubelet(client: Client) -> Result<()> {
@@ -47,6 +47,9 @@ spec:
   source: {secretRef: {name: factory-ca}}
 "#;
 
+/// The definition of that certificate's kind, in place of all.
+const DEFINITION: &str = "crd/iothubcertificates.certferry.dev";
+
 /// Whether an object is there; by its uid, so that one made anew is another.
 async fn uid(cluster: &Cluster, object: &str) -> Result<Option<String>> {
     let args = ["get", object, "-n", "default", "--ignore-not-found", "-o", "jsonpath={.metadata.uid}"];
@@ -71,7 +74,7 @@ async fn live(helm: &Helm, cluster: &Cluster) -> Result<()> {
     ensure!(replicas(cluster).await? == "2/2", "the Deployment is not as the chart says");
     cluster.kubectl(&["apply", "--server-side", "-f", "-"], Some(CERTIFICATE)).await?;
 
-    let kept = ["crd/iothubcertificates.certferry.dev", "iothubcertificate/factory-root"];
+    let kept = [DEFINITION, "iothubcertificate/factory-root"];
     let mut before = Vec::new();
     for object in kept {
         before.push(uid(cluster, object).await?.with_context(|| format!("no {object}"))?);
@@ -95,7 +98,7 @@ async fn live(helm: &Helm, cluster: &Cluster) -> Result<()> {
     }
     ensure!(replicas(cluster).await? == "3/3", "the change by hand stayed");
 
-    uninstall(helm, cluster).await?;
+    uninstall(helm, cluster, "certferry").await?;
     for (object, uid_before) in kept.iter().zip(&before) {
         ensure!(uid(cluster, object).await?.as_ref() == Some(uid_before), "{object} did not survive");
     }
@@ -105,13 +108,51 @@ async fn live(helm: &Helm, cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
+/// Two duties: one release brings the definitions, another the operator.
+async fn apart(helm: &Helm, cluster: &Cluster) -> Result<()> {
+    install(helm, "certferry-crds", &[]).await?;
+    install(helm, "certferry", &["--set", "crds.enabled=false", "--wait", "--timeout", "90s"]).await?;
+    ensure!(replicas(cluster).await? == "2/2", "the Deployment is not as the chart says");
+    cluster.kubectl(&["apply", "--server-side", "-f", "-"], Some(CERTIFICATE)).await?;
+    let certificate = uid(cluster, "iothubcertificate/factory-root").await?;
+    for release in ["certferry", "certferry-crds"] {
+        uninstall(helm, cluster, release).await?;
+        let left = uid(cluster, "iothubcertificate/factory-root").await?;
+        ensure!(left.is_some() && left == certificate, "{release} took a certificate with it");
+    }
+    Ok(())
+}
+
+/// The definitions go from the release of all into one of their own, and with that one when it is told to.
+async fn moved_apart(helm: &Helm, cluster: &Cluster) -> Result<()> {
+    let before = uid(cluster, DEFINITION).await?;
+    install(helm, "certferry", &["--take-ownership"]).await?;
+    let chart = chart();
+    let chart = chart.to_str().context("no UTF-8")?;
+    helm.run(&["upgrade", "certferry", chart, "-n", NAMESPACE, "--set", "crds.enabled=false"]).await?;
+    install(helm, "certferry-crds", &["--take-ownership", "--set", "keep=false"]).await?;
+    ensure!(before.is_some() && uid(cluster, DEFINITION).await? == before, "the definitions did not stay");
+    uninstall(helm, cluster, "certferry").await?;
+    uninstall(helm, cluster, "certferry-crds").await?;
+    ensure!(uid(cluster, DEFINITION).await?.is_none(), "a definition is left");
+    Ok(())
+}
+
+/// Installs the chart of that name as the release of that name.
+async fn install(helm: &Helm, chart: &str, more: &[&str]) -> Result<()> {
+    let folder = folder(chart);
+    let folder = folder.to_str().context("no UTF-8")?;
+    let args = ["install", chart, folder, "-n", NAMESPACE];
+    helm.run(&[&args[..], more].concat()).await.map(drop)
+}
+
 /// Uninstalls the release, and waits until its objects are gone.
 ///
 /// Every kind is listed before, as a running operator does. The server makes a kind's storage when it is first asked
 /// for; where that is to delete the definition, it may find the storage not ready and try again minutes later only.
-async fn uninstall(helm: &Helm, cluster: &Cluster) -> Result<()> {
+async fn uninstall(helm: &Helm, cluster: &Cluster, release: &str) -> Result<()> {
     cluster.kubectl(&["get", "certferry", "--all-namespaces", "--chunk-size=0"], None).await?;
-    helm.run(&["uninstall", "certferry", "-n", NAMESPACE, "--wait", "--timeout", "90s"]).await.map(drop)
+    helm.run(&["uninstall", release, "-n", NAMESPACE, "--wait", "--timeout", "90s"]).await.map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,11 +165,13 @@ async fn definitions_and_resources_survive_what_a_release_goes_through() -> Resu
     live(&four, &cluster).await.context("with Helm 4")?;
 
     // Asked for, everything goes.
-    let chart = chart();
-    let chart = chart.to_str().context("no UTF-8")?;
-    four.run(&["install", "certferry", chart, "-n", NAMESPACE, "--set", "crds.keep=false"]).await?;
-    uninstall(&four, &cluster).await?;
-    ensure!(uid(&cluster, "crd/iothubcertificates.certferry.dev").await?.is_none(), "a definition is left");
+    install(&four, "certferry", &["--set", "crds.keep=false"]).await?;
+    uninstall(&four, &cluster, "certferry").await?;
+    ensure!(uid(&cluster, DEFINITION).await?.is_none(), "a definition is left");
+
+    apart(&three, &cluster).await.context("apart, with Helm 3")?;
+    moved_apart(&four, &cluster).await?;
+    apart(&four, &cluster).await.context("apart, with Helm 4")?;
     ensure!(!kubelet.is_finished(), "the kubelet's stand-in ended: {:?}", kubelet.await?);
     kubelet.abort();
     plane.stop().await

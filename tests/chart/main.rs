@@ -6,4 +6,5 @@ mod install;
 mod policies;
 mod render;
 mod server;
+mod supply_chain;
 mod values;

@@ -5,18 +5,65 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::helm::{self, both, chart, find, matrix, objects};
+use crate::helm::{self, Helm, both, chart, find, folder, matrix, objects};
+
+/// What `lint --strict` says beside its frame: nothing, as all that it recommends is there.
+async fn lint(helm: &Helm, chart: &str, more: &[&str]) -> Result<()> {
+    let chart = folder(chart);
+    let args = ["lint", "--strict", chart.to_str().context("no UTF-8")?, "--kube-version", "1.36.3"];
+    let told = helm.run(&[&args[..], more].concat()).await?;
+    ensure!(!["[INFO]", "[WARNING]", "[ERROR]"].iter().any(|it| told.contains(it)), "{more:?}: {told}");
+    Ok(())
+}
 
 #[tokio::test]
 async fn lint_has_nothing_to_say() -> Result<()> {
-    let chart = chart();
     for helm in both(None).await? {
         for values in matrix()? {
-            let values = values.to_str().context("no UTF-8")?;
-            let args = ["lint", "--strict", "--quiet", chart.to_str().context("no UTF-8")?, "-f", values];
-            let told = helm.run(&[&args[..], &["--kube-version", "1.36.3"]].concat()).await?;
-            ensure!(!told.contains("WARNING") && !told.contains("ERROR"), "{values}: {told}");
+            lint(&helm, "certferry", &["-f", values.to_str().context("no UTF-8")?]).await?;
         }
+        for keep in ["keep=true", "keep=false"] {
+            lint(&helm, "certferry-crds", &["--set", keep]).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The definitions that a chart renders as the release `certferry`, each as its text.
+async fn definitions(helm: &Helm, chart: &str, set: &str) -> Result<Vec<String>> {
+    let rendered = helm.template_of(chart, "certferry", &["--set", set]).await?;
+    let documents = rendered.split("---\n").map(|it| {
+        // Where it comes from: in a comment of Helm's, and in the label that is the chart's by convention.
+        let lines = it.lines().filter(|it| !it.starts_with("# Source: "));
+        let lines = lines.map(|it| it.replace("helm.sh/chart: certferry-crds-", "helm.sh/chart: certferry-"));
+        lines.collect::<Vec<_>>().join("\n").trim().to_owned()
+    });
+    Ok(documents.filter(|it| it.contains("\nkind: CustomResourceDefinition\n")).collect())
+}
+
+#[tokio::test]
+async fn both_charts_render_the_same_definitions() -> Result<()> {
+    for helm in both(None).await? {
+        for (all, alone) in [
+            ("crds.keep=true", "keep=true"),
+            ("crds.keep=false", "keep=false"),
+            ("crds.annotations.a=b", "annotations.a=b"),
+            ("crds.keep=false,crds.annotations.a=b", "keep=false,annotations.a=b"),
+        ] {
+            let of_all = definitions(&helm, "certferry", all).await?;
+            ensure!(of_all.len() == 6, "{} definitions", of_all.len());
+            ensure!(
+                of_all == definitions(&helm, "certferry-crds", alone).await?,
+                "Helm {}: {all}",
+                helm.major
+            );
+        }
+        let alone = objects(&helm.template_of("certferry-crds", "certferry", &[]).await?)?;
+        ensure!(alone.iter().all(|it| it["kind"] == "CustomResourceDefinition"), "there is something else");
+        ensure!(
+            definitions(&helm, "certferry", "crds.enabled=false").await?.is_empty(),
+            "definitions are left"
+        );
     }
     Ok(())
 }
@@ -149,6 +196,63 @@ fn rows() -> Vec<(&'static str, &'static str, &'static str, &'static str, Value)
             "/spec/template/spec/priorityClassName",
             json!("p"),
         ),
+        (
+            "runtimeClassName=gvisor",
+            "Deployment",
+            "certferry",
+            "/spec/template/spec/runtimeClassName",
+            json!("gvisor"),
+        ),
+        (
+            "podDisruptionBudget.minAvailable=1",
+            "PodDisruptionBudget",
+            "certferry",
+            "/spec",
+            json!({ "minAvailable": 1, "selector": { "matchLabels": {
+                "app.kubernetes.io/instance": "certferry", "app.kubernetes.io/name": "certferry",
+            } } }),
+        ),
+        (
+            "podDisruptionBudget.minAvailable=50%",
+            "PodDisruptionBudget",
+            "certferry",
+            "/spec/minAvailable",
+            json!("50%"),
+        ),
+        ("replicas=2", "PodDisruptionBudget", "certferry", "/spec/maxUnavailable", json!(1)),
+        (
+            "caBundle.configMap=trust",
+            "Deployment",
+            "certferry",
+            "/spec/template/spec/volumes",
+            json!([{ "name": "ca-bundle", "configMap": {
+                "name": "trust", "items": [{ "key": "ca.crt", "path": "ca.crt" }],
+            } }]),
+        ),
+        (
+            "caBundle.secret=trust,caBundle.key=all.pem",
+            "Deployment",
+            "certferry",
+            "/spec/template/spec/volumes",
+            json!([{ "name": "ca-bundle", "secret": {
+                "secretName": "trust", "items": [{ "key": "all.pem", "path": "all.pem" }],
+            } }]),
+        ),
+        (
+            "caBundle.secret=trust,caBundle.key=all.pem",
+            "Deployment",
+            "certferry",
+            "/spec/template/spec/containers/0/volumeMounts",
+            json!([{ "name": "ca-bundle", "mountPath": "/etc/certferry/ca", "readOnly": true }]),
+        ),
+        (
+            "caBundle.secret=trust,caBundle.key=all.pem",
+            "Deployment",
+            "certferry",
+            "/spec/template/spec/containers/0/env/2",
+            json!({ "name": "SSL_CERT_FILE", "value": "/etc/certferry/ca/all.pem" }),
+        ),
+        ("replicas=2", "Deployment", "certferry", "/spec/template/spec/volumes", Value::Null),
         (
             "metrics.serviceMonitor.enabled=true",
             "Service",

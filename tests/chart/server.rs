@@ -10,9 +10,10 @@ use certferry_rig::programs;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::helm::{NAMESPACE, both, find, matrix, objects};
+use crate::helm::{NAMESPACE, both, chart, find, matrix, objects};
 
-/// A cluster for all tests, as its administrator, with the Prometheus operator's definitions, and the namespaces that values name.
+/// A cluster for all tests, as its administrator, with the Prometheus operator's definitions, and the namespaces and the
+/// RuntimeClass that values name.
 pub async fn shared() -> Result<&'static Cluster> {
     static SHARED: OnceCell<Cluster> = OnceCell::const_new();
     SHARED
@@ -21,6 +22,11 @@ pub async fn shared() -> Result<&'static Cluster> {
             for namespace in [NAMESPACE, "team-a", "team-b"] {
                 cluster.kubectl(&["create", "namespace", namespace], None).await?;
             }
+            let class = json!({
+                "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass",
+                "metadata": { "name": "sandboxed" }, "handler": "sandboxed",
+            });
+            cluster.apply("default", &class.to_string()).await?;
             for kind in ["podmonitors", "servicemonitors", "prometheusrules"] {
                 let file = format!("monitoring.coreos.com_{kind}.yaml");
                 let path = programs::prometheus_operator_crds().await?.join(file);
@@ -95,6 +101,48 @@ async fn pods_are_admitted_where_pod_security_is_restricted() -> Result<()> {
             let refused =
                 admitted(&worse).await.err().with_context(|| format!("{file}: {pointer} is let pass"))?;
             ensure!(refused.to_string().contains("violates PodSecurity \"restricted"), "{refused}");
+        }
+    }
+    Ok(())
+}
+
+/// A NetworkPolicy that keeps traces from their collector is told of, and only that.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_notes_tell_when_traces_cannot_get_out() -> Result<()> {
+    let plane = control_plane::shared().await?;
+    let chart = chart();
+    let chart = chart.to_str().context("no UTF-8")?;
+    for helm in both(Some(&plane.admin_kubeconfig())).await? {
+        for (set, kept) in [
+            ("networkPolicy.enabled=true,otlp.endpoint=http://collector:4318", Some("4318")),
+            ("networkPolicy.enabled=true,otlp.endpoint=http://collector:4318/base", Some("4318")),
+            ("networkPolicy.enabled=true,otlp.endpoint=http://[fd00::443]:4318", Some("4318")),
+            ("networkPolicy.enabled=true,otlp.endpoint=http://[fd00::443]", Some("80")),
+            ("networkPolicy.enabled=true,otlp.endpoint=http://collector", Some("80")),
+            ("networkPolicy.enabled=true,otlp.endpoint=https://collector/v1:4318", None),
+            ("networkPolicy.enabled=true,otlp.endpoint=https://collector:6443", None),
+            (
+                "networkPolicy.enabled=true,networkPolicy.egressPorts={443,4318},otlp.endpoint=http://collector:4318",
+                None,
+            ),
+            (
+                "networkPolicy.enabled=true,networkPolicy.extraEgress[0].to[0].podSelector.a=b,otlp.endpoint=http://collector:4318",
+                None,
+            ),
+            ("networkPolicy.enabled=true", None),
+            ("otlp.endpoint=http://collector:4318", None),
+        ] {
+            // Under a name of its own: what other tests installed is not in its way.
+            let args = ["install", "noted", chart, "-n", NAMESPACE, "--dry-run=client", "--set"];
+            let told = helm.run(&[&args[..], &[&format!("crds.enabled=false,{set}")]].concat()).await?;
+            let (_, notes) = told.split_once("\nNOTES:\n").context("no notes")?;
+            let port =
+                notes.split_once("lets no traffic to port ").and_then(|(_, it)| it.split_once(". Add it to"));
+            ensure!(port.map(|it| it.0) == kept, "Helm {}, {set}: {notes}", helm.major);
+            ensure!(
+                kept.is_none() || notes.contains("networkPolicy.egressPorts"),
+                "no value to set: {notes}"
+            );
         }
     }
     Ok(())

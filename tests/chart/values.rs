@@ -7,17 +7,13 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::helm::{both, chart};
+use crate::helm::{CHARTS, both, folder};
 
 /// Helm's own, for charts that depend on this one.
 const HELMS: [&str; 2] = ["global", "enabled"];
 
-fn defaults() -> Result<Value> {
-    Ok(serde_saphyr::from_str(&fs::read_to_string(chart().join("values.yaml"))?)?)
-}
-
-fn schema() -> Result<Value> {
-    Ok(serde_json::from_str(&fs::read_to_string(chart().join("values.schema.json"))?)?)
+fn schema(chart: &str) -> Result<Value> {
+    Ok(serde_json::from_str(&fs::read_to_string(folder(chart).join("values.schema.json"))?)?)
 }
 
 /// The paths that a schema has, where its objects are ours: closed, and not one of `$defs`, which Kubernetes has.
@@ -39,8 +35,9 @@ struct Row {
 }
 
 /// The rows in the order of the file. A key with no comment above it is a group, or the inside of a value.
-fn rows() -> Result<Vec<Row>> {
-    let (text, defaults) = (fs::read_to_string(chart().join("values.yaml"))?, defaults()?);
+fn rows(chart: &str) -> Result<Vec<Row>> {
+    let text = fs::read_to_string(folder(chart).join("values.yaml"))?;
+    let defaults: Value = serde_saphyr::from_str(&text)?;
     let (mut rows, mut comment, mut groups) = (Vec::new(), String::new(), Vec::<(usize, String)>::new());
     for line in text.lines() {
         let bare = line.trim_start();
@@ -68,17 +65,19 @@ fn rows() -> Result<Vec<Row>> {
 
 #[test]
 fn every_value_is_in_the_schema_and_every_property_among_the_values() -> Result<()> {
-    let mut known = BTreeSet::new();
-    of_schema(&schema()?, "", &mut known);
-    for helms in HELMS {
-        ensure!(known.remove(helms), "the schema does not let {helms} pass");
+    for chart in CHARTS {
+        let mut known = BTreeSet::new();
+        of_schema(&schema(chart)?, "", &mut known);
+        for helms in HELMS {
+            ensure!(known.remove(helms), "the schema of {chart} does not let {helms} pass");
+        }
+        let told: BTreeSet<_> = rows(chart)?.into_iter().map(|it| it.path).collect();
+        ensure!(
+            told == known,
+            "{chart}: in one of values.yaml, with a comment, and the schema alone: {:?}",
+            &told ^ &known
+        );
     }
-    let told: BTreeSet<_> = rows()?.into_iter().map(|it| it.path).collect();
-    ensure!(
-        told == known,
-        "in one of values.yaml, with a comment, and the schema alone: {:?}",
-        &told ^ &known
-    );
     Ok(())
 }
 
@@ -93,17 +92,21 @@ fn every_object_of_ours_is_closed() -> Result<()> {
         }
         Ok(())
     }
-    check(&schema()?, "")
+    CHARTS.iter().try_for_each(|chart| check(&schema(chart)?, chart))
 }
 
 #[test]
-fn the_table_of_values_is_in_step() -> Result<()> {
-    let path = chart().join("README.md");
+fn the_tables_of_values_are_in_step() -> Result<()> {
+    CHARTS.iter().try_for_each(|chart| table_in_step(chart))
+}
+
+fn table_in_step(chart: &str) -> Result<()> {
+    let path = folder(chart).join("README.md");
     let page = fs::read_to_string(&path)?;
     let (head, rest) = page.split_once("<!-- values -->\n").context("no mark where the table begins")?;
     let (_, tail) = rest.split_once("<!-- end -->\n").context("no mark where the table ends")?;
     let mut table = "\n| value | default | what it is |\n| --- | --- | --- |\n".to_owned();
-    for Row { path, default, comment } in rows()? {
+    for Row { path, default, comment } in rows(chart)? {
         let comment = comment.replace('|', "\\|");
         writeln!(table, "| `{path}` | `{default}` | {comment} |")?;
     }
@@ -111,7 +114,10 @@ fn the_table_of_values_is_in_step() -> Result<()> {
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&path, &fresh)?;
     }
-    ensure!(fs::read_to_string(&path)? == fresh, "the table is out of step with values.yaml: run make docs");
+    ensure!(
+        fs::read_to_string(&path)? == fresh,
+        "{chart}: the table is out of step with values.yaml: run make docs"
+    );
     Ok(())
 }
 
@@ -157,6 +163,13 @@ async fn bad_values_are_refused() -> Result<()> {
         "networkPolicy.egressPorts={}",
         "podDisruptionBudget.maxUnavailable=0",
         "podDisruptionBudget.maxUnavailable=0%",
+        "podDisruptionBudget.minAvailable=0",
+        "podDisruptionBudget.minAvailable=100%",
+        "runtimeClassName=gVisor",
+        "caBundle.configMap=a,caBundle.secret=b",
+        "caBundle.configMap=a,caBundle.key=../x",
+        "caBundle.configMap=a,caBundle.key=",
+        "caBundle.name=a",
         "strategy.type=BlueGreen",
         "terminationGracePeriodSeconds=5",
         "livenessProbe.httpGet.path=/x",
@@ -177,11 +190,28 @@ async fn bad_values_are_refused() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn bad_values_of_the_definitions_are_refused() -> Result<()> {
+    for helm in both(None).await? {
+        for bad in
+            ["keep=maybe", "enabled=1", "crds.keep=true", "annotations=a", "annotations.a=true", "replicas=2"]
+        {
+            let refused = helm.template_of("certferry-crds", "certferry", &["--set", bad]).await.err();
+            let refused =
+                refused.with_context(|| format!("{bad} is taken by Helm {}", helm.major))?.to_string();
+            ensure!(refused.contains("values don't meet the specifications"), "{bad}: {refused}");
+        }
+    }
+    Ok(())
+}
+
 /// A chart that depends on this one hands over `global`, and its own switch.
 #[tokio::test]
 async fn what_helm_hands_to_a_dependency_passes() -> Result<()> {
     for helm in both(None).await? {
-        helm.template(&["--set", "global.x.y=z,enabled=true"]).await?;
+        for chart in CHARTS {
+            helm.template_of(chart, "certferry", &["--set", "global.x.y=z,enabled=true"]).await?;
+        }
     }
     Ok(())
 }

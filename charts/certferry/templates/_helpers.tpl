@@ -86,6 +86,18 @@ honorLabels: true
 {{- if or $there (ne $mode "SkipIfMissing") }}true{{ end }}
 {{- end }}
 
+{{/* The collector's port where the NetworkPolicy keeps traces from it; nothing where it is open, or where there may be a rule. */}}
+{{- define "certferry.keptTraces" -}}
+{{- $endpoint := .Values.otlp.endpoint }}
+{{- with .Values.networkPolicy }}
+{{- if and .enabled $endpoint (not .extraEgress) }}
+{{- $usual := hasPrefix "https:" $endpoint | ternary "443" "80" }}
+{{- $port := regexFind "^https?://[^/?#]+" $endpoint | regexFind ":[0-9]+$" | trimPrefix ":" | default $usual }}
+{{- if not (has $port (toStrings .egressPorts)) }}{{ $port }}{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/*
 A binding of a role to the operator. Takes a list: the context; the kind of the binding; its namespace, if any; the kind of the
 role; and the end of the role's name, which is the binding's too.
