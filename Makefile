@@ -1,6 +1,6 @@
 # The commands of the project. Each sets up what it needs.
 
-.PHONY: demo test bench lint crds docs control-plane test-tools setup
+.PHONY: demo test test-named bench lint crds docs control-plane test-tools setup
 
 ## the main job, shown; DEMO_ONCE=1 checks and exits; DEMO_INSTALL=helm installs a release
 demo: control-plane
@@ -10,6 +10,10 @@ demo: control-plane
 ## every test: unit, and end to end on a real API server
 test: control-plane test-tools
 	cargo test --workspace --no-fail-fast
+
+## the end-to-end tests once more, with an operator that is named its namespaces
+test-named: control-plane test-tools
+	E2E_NAMESPACES=named cargo test --workspace --test e2e --no-fail-fast
 
 ## what the operator costs, against its bounds; target/bench.json has the same. No test: it asserts nothing
 bench: control-plane

@@ -96,13 +96,15 @@ pub async fn run<K, Fut>(
             pass,
         )
         .for_each(|result| {
-            if let Err(error) = result {
-                tracing::debug!(%error, kind, "not reconciled"); // the object went away while it was queued
-                if let Error::ObjectNotFound(of) = error {
+            match result {
+                Ok(_) | Err(Error::ReconcilerFailed(..)) => {} // told where it happens
+                Err(Error::ObjectNotFound(of)) => {
+                    tracing::debug!(kind, %of, "the object went away while it was queued");
                     let key = RootKey { kind, namespace: of.namespace.unwrap_or_default(), name: of.name };
                     gone.metrics.forget(&key.named());
                     tokio::spawn(forget_if_gone::<K>(gone.clone(), key));
                 }
+                Err(error) => tracing::warn!(%error, kind, "the watch was interrupted; it is begun anew"),
             }
             std::future::ready(())
         })

@@ -47,7 +47,7 @@ impl Events {
         }
         let object: ObjectReference = root.object_ref(&());
         if let Err(error) = self.recorder.publish(&event, &object).await {
-            tracing::debug!(%error, "an event was not taken"); // it stands in the status too
+            tracing::warn!(%error, "an event was not taken; the status tells the same");
         }
     }
 

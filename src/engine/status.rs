@@ -440,14 +440,20 @@ fn requeue(
                 .map(|it| it.mul_f64(1.0 + 0.1 * around.chance))
                 .unwrap_or_else(|| backoff::after_failures(around.failures, around.chance))
         }
+        _ if is_granted_unseen(verdict.reason) => {
+            backoff::jittered(until_next_try(conditions, around.now), around.chance)
+        }
         (Class::Missing, _) if !condition::is_true(conditions, ConditionType::Stalled) => {
             until(end_of_grace(conditions, around.now), around.now)
         }
-        (Class::Grant, _) if matches!(verdict.reason, Reason::AccessDenied | Reason::TargetNotFound) => {
-            backoff::jittered(until_next_try(conditions, around.now), around.chance)
-        }
         _ => backoff::jittered(SLOW_CHECK, around.chance),
     }
+}
+
+/// Whether nothing tells when the cause is gone: no cloud, and no watch that has not been interrupted.
+fn is_granted_unseen(reason: Reason) -> bool {
+    use Reason::{AccessDenied, OutputsNotGranted, SourcesNotGranted, TargetNotFound};
+    matches!(reason, AccessDenied | TargetNotFound | SourcesNotGranted | OutputsNotGranted)
 }
 
 /// A role that was just assigned takes minutes to work, and a target may be in the making: an object that was just

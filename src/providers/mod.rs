@@ -38,9 +38,9 @@ use azure::Azure;
 use azure::api_management::ApiManagement;
 use azure::iot_hub::IotHub;
 use azure::key_vault::KeyVault;
+use clients::Clients;
 pub use code::Code;
 pub use failure::Fault;
-use clients::Clients;
 use huawei::Huawei;
 use huawei::iotda::Iotda;
 

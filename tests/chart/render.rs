@@ -295,6 +295,20 @@ fn rows() -> Vec<(&'static str, &'static str, &'static str, &'static str, Value)
             "/spec/template/spec/containers/0/env/2",
             json!({ "name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://c:4318" }),
         ),
+        (
+            "proxy.url=http://proxy:3128",
+            "Deployment",
+            "certferry",
+            "/spec/template/spec/containers/0/env/2",
+            json!({ "name": "CERTFERRY_PROXY", "value": "http://proxy:3128" }),
+        ),
+        (
+            "proxy.except={10.0.0.0/8,example.com}",
+            "Deployment",
+            "certferry",
+            "/spec/template/spec/containers/0/env/2",
+            json!({ "name": "CERTFERRY_NO_PROXY", "value": "10.0.0.0/8,example.com" }),
+        ),
     ]
 }
 

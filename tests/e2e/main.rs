@@ -33,6 +33,7 @@ mod scope;
 mod secrets;
 mod service;
 mod signatures;
+mod taken;
 mod telemetry;
 mod vault;
 mod vendor;

@@ -262,19 +262,33 @@ fn a_rival_s_record_is_void_once_the_holder_has_its_own() {
     assert_eq!(void.conditions[0].reason, "NameConflict");
 }
 
+/// The waits between the passes of the first hour in which this is found each time.
+fn waits(found: Reason) -> Vec<u64> {
+    let denied = failure(found, true);
+    let mut status = settled("2026-06-01T00:00:00Z");
+    let (mut now, mut waits) = (at("2026-06-01T01:00:00Z"), Vec::new());
+    while now < at("2026-06-01T02:00:00Z") {
+        let told = report(&status, &denied, &Circumstances { now, ..around("2026-06-01T00:00:00Z") });
+        status = told.status;
+        waits.push(told.requeue.as_secs());
+        now = now.checked_add(SignedDuration::try_from(told.requeue).unwrap()).unwrap();
+    }
+    waits
+}
+
 #[test]
 fn a_new_denial_or_a_missing_target_is_tried_a_few_times_in_its_first_quarter_of_an_hour() {
     for reason in [Reason::AccessDenied, Reason::TargetNotFound] {
-        let denied = failure(reason, true);
-        let mut status = settled("2026-06-01T00:00:00Z");
-        let (mut now, mut waits) = (at("2026-06-01T01:00:00Z"), Vec::new());
-        while now < at("2026-06-01T02:00:00Z") {
-            let told = report(&status, &denied, &Circumstances { now, ..around("2026-06-01T00:00:00Z") });
-            status = told.status;
-            waits.push(told.requeue.as_secs());
-            now = now.checked_add(SignedDuration::try_from(told.requeue).unwrap()).unwrap();
-        }
-        assert_eq!(waits, [30, 30, 60, 120, 240, 480, 900, 900, 900], "{reason}");
+        assert_eq!(waits(reason), [30, 30, 60, 120, 240, 480, 900, 900, 900], "{reason}");
+    }
+}
+
+#[test]
+fn a_missing_grant_is_looked_for_again_soon_as_no_watch_may_tell_of_it() {
+    for reason in [Reason::SourcesNotGranted, Reason::OutputsNotGranted] {
+        let waits = waits(reason);
+        assert_eq!(waits[..10], [30; 10], "{reason}: before it stalls");
+        assert_eq!(waits[10..], [30, 30, 60, 120, 240, 480, 900, 900, 900], "{reason}");
     }
 }
 
