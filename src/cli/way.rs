@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use crate::http::Proxy;
+use crate::providers::Proxy;
 
 /// The way to the clouds.
 #[derive(Debug, clap::Args)]
