@@ -72,7 +72,10 @@ fn remedy(reason: Reason) -> &'static str {
     match reason {
         Ready | Observed => "Nothing.",
         Expiring => "Put a newer certificate into the source, or see why whoever renews it does not.",
-        Suspended => "Set `spec.managementPolicy` to `Enforce` to go on.",
+        Suspended => {
+            "To go on, undo what the message names: `managementPolicy: Suspend`, an account's `spec.suspend`, or the \
+             operator's `--suspend`."
+        }
         Pending | Creating | Updating | Deleting | Recovering => "Nothing: it goes on by itself.",
         Verifying => {
             "Nothing with a key at hand. With a key kept offline, sign the code of `status.verificationCode` and store the \

@@ -56,6 +56,9 @@ pub(super) struct Run {
     otlp_endpoint: Option<Url>,
     #[command(flatten)]
     way: Way,
+    /// Call no cloud: every account counts as suspended, and deletions wait.
+    #[arg(long)]
+    suspend: bool,
     /// How many remote certificates may be deleted within ten minutes; more wait for an annotation.
     #[arg(long, default_value_t = 10)]
     max_deletes: usize,
@@ -81,6 +84,7 @@ pub(super) fn operate(run: Run) -> Result<()> {
         object_conditions,
         otlp_endpoint,
         way,
+        suspend,
         max_deletes,
         log_format,
         log_filter,
@@ -90,8 +94,16 @@ pub(super) fn operate(run: Run) -> Result<()> {
     let identity = Identity { operator, token_file: federated_token_file };
     let limits = Limits { max_deletes, served: Served::namespaces(watch_namespaces) };
     let proxy = way.proxy()?;
-    let options =
-        Options { identity, leader_elect, health_address, metrics_address, object_conditions, proxy, limits };
+    let options = Options {
+        identity,
+        leader_elect,
+        health_address,
+        metrics_address,
+        object_conditions,
+        suspended: suspend,
+        proxy,
+        limits,
+    };
     runtime::run(options, &Telling { log_format, log_filter, collector: otlp_endpoint })
 }
 

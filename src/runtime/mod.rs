@@ -77,6 +77,8 @@ pub struct Options {
     pub metrics_address: Option<SocketAddr>,
     /// Whether metrics tell the conditions of each object.
     pub object_conditions: bool,
+    /// Whether every account counts as suspended.
+    pub suspended: bool,
     /// By way of which the clouds are reached; directly unless set.
     pub proxy: Option<Proxy>,
     /// What every leader's engine is told.
@@ -169,7 +171,7 @@ async fn serve(options: Options) -> Result<()> {
 /// Does the operator's work for one term, until told to stop.
 async fn lead(options: &Options, client: &Client, term: Term, metrics: &Metrics, stop: &CancellationToken) {
     let Identity { operator, token_file } = options.identity.clone();
-    let cluster = Cluster::new(client.clone(), operator, token_file);
+    let cluster = Cluster::new(client.clone(), operator, token_file).suspended(options.suspended);
     let clouds = Arc::new(Clouds::new(term.clone(), metrics, options.proxy.as_ref()));
     let engine = Engine::leading(
         term,

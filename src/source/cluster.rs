@@ -37,6 +37,8 @@ pub struct Cluster {
     operator: Operator,
     /// Who reads.
     reader: Reader,
+    /// Whether every account counts as suspended.
+    suspended: bool,
 }
 
 /// Who reads from the cluster.
@@ -66,17 +68,33 @@ pub struct FetchedAccount {
 impl Cluster {
     /// Reads with this client, as this operator.
     pub fn new(client: Client, operator: Operator, token_file: PathBuf) -> Self {
-        Self { client, operator, reader: Reader::Operator { token_file } }
+        Self { client, operator, reader: Reader::Operator { token_file }, suspended: false }
+    }
+
+    /// The same, where every account counts as suspended if so.
+    #[must_use]
+    pub fn suspended(self, suspended: bool) -> Self {
+        Self { suspended, ..self }
     }
 
     /// Reads with this client's own rights, beside that operator.
     pub fn of_a_person(client: Client, operator: Operator) -> Self {
-        Self { client, operator, reader: Reader::Person }
+        Self { client, operator, reader: Reader::Person, suspended: false }
     }
 
     /// The namespace that holds the Secrets of ClusterCloudAccounts.
     pub fn operator_namespace(&self) -> &str {
         &self.operator.service_account.namespace
+    }
+
+    /// Nothing is called through a suspended account.
+    pub(super) fn refuse_suspended(&self, display: &str, suspend: Option<bool>) -> Result<(), Invalid> {
+        let by = match (self.suspended, suspend) {
+            (true, _) => format!("{display}, as all accounts, is suspended by the operator's `--suspend`"),
+            (false, Some(true)) => format!("{display} is suspended by its `spec.suspend`"),
+            (false, _) => return Ok(()),
+        };
+        Err(Invalid::new(Reason::Suspended, format!("{by}; what was last seen stands")))
     }
 
     pub(super) fn client(&self) -> &Client {

@@ -65,7 +65,7 @@ impl Cluster {
             object: account,
             namespace: &namespace,
         };
-        refuse_suspended(&found.display, account.spec.suspend)?;
+        self.refuse_suspended(&found.display, account.spec.suspend)?;
         let azure = match (&account.spec.azure, &account.spec.huawei_cloud) {
             (Some(azure), None) => azure,
             (None, Some(huawei)) => {
@@ -96,7 +96,7 @@ impl Cluster {
             object: account,
             namespace: self.operator_namespace(),
         };
-        refuse_suspended(&found.display, account.spec.suspend)?;
+        self.refuse_suspended(&found.display, account.spec.suspend)?;
         let mut fetched = match (&account.spec.azure, &account.spec.huawei_cloud) {
             (Some(azure), None) => self.clusterwide_azure(found, azure).await?,
             (None, Some(it)) => self.huawei(found, huawei::environment(it), &it.auth).await?,
@@ -292,13 +292,4 @@ fn no_cloud(display: &str) -> Invalid {
 
 fn no_auth(display: &str) -> Invalid {
     Invalid::new(Reason::SpecInvalid, format!("{display}: `spec.azure.auth` must name one way to sign in"))
-}
-
-/// Nothing is called through a suspended account.
-fn refuse_suspended(display: &str, suspend: Option<bool>) -> Result<(), Invalid> {
-    if suspend == Some(true) {
-        let message = format!("{display} is suspended by its `spec.suspend`; what was last seen stands");
-        return Err(Invalid::new(Reason::Suspended, message));
-    }
-    Ok(())
 }

@@ -296,6 +296,13 @@ fn rows() -> Vec<(&'static str, &'static str, &'static str, &'static str, Value)
             json!({ "name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://c:4318" }),
         ),
         (
+            "suspend=true",
+            "Deployment",
+            "certferry",
+            "/spec/template/spec/containers/0/args/4",
+            json!("--suspend"),
+        ),
+        (
             "proxy.url=http://proxy:3128",
             "Deployment",
             "certferry",

@@ -7,6 +7,7 @@ use certferry_rig::installation::{CLIENT, EXCHANGE_AUDIENCE, NAMESPACE, TENANT, 
 use certferry_rig::wait::eventually;
 use serde_json::{Value, json};
 
+use crate::failover::Stage;
 use crate::world::{SOON, World};
 
 /// The emulator's client that trusts other issuers.
@@ -157,6 +158,31 @@ fn steps(time: Duration) -> u64 {
         Some(*sum)
     });
     1 + begins.take_while(|begin| *begin <= time.as_secs()).count() as u64
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspended_operator_calls_nobody_until_it_is_so_no_more() -> Result<()> {
+    let stage = Stage::set().await?;
+    let operator = stage.operator(&["--suspend"]).await?;
+    let world = stage.world("stopped").await?;
+    world.apply(&world.certificate("factory-root")).await?;
+    world.says("factory-root", "Suspended", "`--suspend`").await?;
+    ensure!(world.requests().await?.is_empty(), "something was called");
+    operator.stop().await?;
+
+    let operator = stage.operator(&[]).await?;
+    world.ready("factory-root").await?;
+    operator.stop().await?;
+    let operator = stage.operator(&["--suspend"]).await?;
+    world.kubectl(&["delete", "iothubcertificate", "factory-root", "--wait=false"]).await?;
+    world.says("factory-root", "DeletionBlocked", "`--suspend`").await?;
+    ensure!(world.in_hub("factory-root").await.is_ok(), "it was deleted");
+    operator.stop().await?;
+
+    let operator = stage.operator(&[]).await?;
+    world.is_removed("factory-root").await?;
+    operator.stop().await?;
+    world.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
