@@ -120,7 +120,7 @@ impl Provider for ApiManagement {
             remote: Remote {
                 id: remote.id.clone(),
                 version: None,
-                etag: Some(remote.etag.clone()),
+                etag: None, // a listing does not tell it
                 origin: observed.origin().unwrap_or(Origin::Adopted),
             },
             certificate: summary(desired, remote),
@@ -184,7 +184,7 @@ impl Provider for ApiManagement {
         };
         let remote = match freshness {
             Freshness::Live => self.read().await?,
-            Freshness::Listed(listing) => self.listed(root, listing)?,
+            Freshness::Listed(listing) => self.listed(listing)?,
         };
         Ok(Observed { remote, identifier, held: held(root, &self.path(&[]).join("/")) })
     }
@@ -298,15 +298,10 @@ impl ApiManagement {
         }
     }
 
-    /// The certificate as it is listed, with all but its tag. Nothing is written by it, so the recorded one will do.
-    fn listed(
-        &self,
-        root: &ApiManagementCertificate,
-        listing: &Listing<next::Remote>,
-    ) -> Result<Option<next::Remote>, CloudError> {
-        let recorded = root.status().and_then(|it| it.remote.as_ref()?.etag.clone()).unwrap_or_default();
+    /// The certificate as it is listed, with all but its tag. Nothing is written by it.
+    fn listed(&self, listing: &Listing<next::Remote>) -> Result<Option<next::Remote>, CloudError> {
         let listed = listing.under(&self.name)?;
-        Ok(listed.map(|it| next::Remote { id: self.id(), etag: recorded, ..it.clone() }))
+        Ok(listed.map(|it| next::Remote { id: self.id(), ..it.clone() }))
     }
 
     async fn list(&self) -> Result<Listing<next::Remote>, CloudError> {
