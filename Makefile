@@ -5,7 +5,7 @@
 ## the main job, shown; DEMO_ONCE=1 checks and exits; DEMO_INSTALL=helm installs a release
 demo: control-plane
 	cargo build --workspace --bins
-	cargo run --quiet --package certferry-rig --bin demo
+	"$${CARGO_TARGET_DIR:-target}/debug/demo"
 
 ## every test: unit, and end to end on a real API server
 test: control-plane test-tools
