@@ -154,7 +154,8 @@ pub fn report(old: &CertificateStatus, outcome: &Outcome, around: &Circumstances
     Report { status, requeue }
 }
 
-/// Whether the service answered that it did not make this write, and no try before it may still take effect.
+/// Whether the service answered that it did not make this write, and no try before it may still take effect. What was to be
+/// taken back stands there still.
 fn refuses(
     setback: &Setback,
     intent: &Intent,
@@ -163,7 +164,9 @@ fn refuses(
 ) -> bool {
     let written =
         |it: &Attempt| it.refused && it.name == intent.step && it.content_hash == intent.content_hash;
-    setback.attempt.as_ref().is_some_and(written) && late_writes_until.is_none_or(|until| until <= around.now)
+    intent.made.is_none()
+        && setback.attempt.as_ref().is_some_and(written)
+        && late_writes_until.is_none_or(|until| until <= around.now)
 }
 
 /// What is known of the remote object.

@@ -225,6 +225,23 @@ fn only_a_refusal_of_that_very_write_settles_what_was_about_to_be_written() {
 }
 
 #[test]
+fn what_was_to_be_taken_back_is_not_forgotten_when_that_was_refused() {
+    let intent = Intent {
+        step: "Discard".into(),
+        content_hash: "AA".into(),
+        term: None,
+        removal: false,
+        known_ids: None,
+        made: Some("id".into()),
+        start_time: at("2026-06-01T00:00:00Z"),
+    };
+    let old = CertificateStatus { intent: Some(intent), ..CertificateStatus::default() };
+    let attempt = Some(attempt(Reason::Updating, "Discard", true));
+    let throttled = Outcome::Failed(Setback { attempt, ..Setback::new(Reason::Throttled, "later") });
+    assert_eq!(report(&old, &throttled, &around("2026-06-01T00:00:00Z")).status.intent, old.intent);
+}
+
+#[test]
 fn that_a_late_write_cannot_come_any_more_is_no_news() {
     let until = Some(at("2026-06-01T00:10:00Z"));
     let old = CertificateStatus { late_writes_until: until, ..settled("2026-06-01T00:00:00Z") };

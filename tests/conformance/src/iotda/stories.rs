@@ -16,7 +16,7 @@ pub(super) fn all() -> Vec<Scenario> {
         then: vec![],
         end: End::Ready("Ready"),
         remote: holds(Which::First, false),
-        calls: 6,
+        calls: 4,
         slow: false,
     };
     let mut all = coming(&plain);
@@ -59,7 +59,7 @@ fn coming(plain: &Scenario) -> Vec<Scenario> {
             name: "upload-verified",
             spec: proof(),
             remote: holds(First, true),
-            calls: 7,
+            calls: 5,
             slow: true,
             ..plain.clone()
         },
@@ -67,7 +67,7 @@ fn coming(plain: &Scenario) -> Vec<Scenario> {
             name: "upload-templated",
             spec: templated(),
             remote: holds(First, true),
-            calls: 11,
+            calls: 8,
             slow: true,
             ..plain.clone()
         },
@@ -77,7 +77,7 @@ fn coming(plain: &Scenario) -> Vec<Scenario> {
             switches: json!({ "iotda": { "duplicate": "refused014303" } }),
             end: End::Stuck("UploadRefused", "holds it already"),
             remote: Remote::Absent,
-            calls: 5,
+            calls: 3,
             slow: true,
             ..plain.clone()
         },
@@ -92,7 +92,7 @@ fn coming(plain: &Scenario) -> Vec<Scenario> {
             name: "adopt-identical",
             before: Some(First),
             remote: Remote::Untouched,
-            calls: 3,
+            calls: 2,
             ..plain.clone()
         },
         Scenario {
@@ -100,7 +100,7 @@ fn coming(plain: &Scenario) -> Vec<Scenario> {
             spec: proof_and_deletion(),
             before: Some(First),
             remote: holds(First, true),
-            calls: 7,
+            calls: 5,
             slow: true,
             ..plain.clone()
         },
@@ -110,7 +110,7 @@ fn coming(plain: &Scenario) -> Vec<Scenario> {
             before: Some(First),
             end: End::Stuck("NotOwned", "did not upload it"),
             remote: Remote::Untouched,
-            calls: 3,
+            calls: 2,
             ..plain.clone()
         },
         Scenario {
@@ -119,7 +119,7 @@ fn coming(plain: &Scenario) -> Vec<Scenario> {
             before: Some(First),
             end: End::Ready("Observed"),
             remote: Remote::Untouched,
-            calls: 3,
+            calls: 2,
             slow: true,
             ..plain.clone()
         },
@@ -128,7 +128,7 @@ fn coming(plain: &Scenario) -> Vec<Scenario> {
             spec: json!({ "managementPolicy": "Observe" }),
             end: End::Stuck("DriftDetected", "Upload"),
             remote: Remote::Untouched,
-            calls: 2,
+            calls: 1,
             ..plain.clone()
         },
     ]
@@ -147,7 +147,7 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             name: "replace-after-rotation",
             then: rotated.clone(),
             remote: holds(Second, false),
-            calls: 15,
+            calls: 12,
             slow: true,
             ..settled.clone()
         },
@@ -155,7 +155,7 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             name: "replace-verified",
             then: rotated.clone(),
             remote: holds(Second, true),
-            calls: 16,
+            calls: 13,
             slow: true,
             ..verified.clone()
         },
@@ -164,7 +164,7 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             spec: graceful,
             then: rotated.clone(),
             remote: holds(Second, true),
-            calls: 20,
+            calls: 15,
             slow: true,
             ..verified.clone()
         },
@@ -174,7 +174,7 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             then: rotated.clone(),
             remote: Remote::HoldsBesideAdopted { which: Second, verified: false },
             slow: true,
-            calls: 10,
+            calls: 7,
             ..settled.clone()
         },
         Scenario {
@@ -185,20 +185,20 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             then: rotated.clone(),
             remote: holds(Second, false),
             slow: true,
-            calls: 15,
+            calls: 12,
             ..settled.clone()
         },
         Scenario {
             name: "repair-verified",
             then: vec![Act::Tamper(Tamper::Unverify)],
-            calls: 5,
+            calls: 4,
             slow: true,
             ..verified
         },
         Scenario {
             name: "repair-deleted",
             then: vec![Act::Tamper(Tamper::Remove)],
-            calls: 10,
+            calls: 7,
             ..settled.clone()
         },
         Scenario {
@@ -207,7 +207,7 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             switches: bound(),
             then: rotated.clone(),
             remote: holds(Second, true),
-            calls: 24,
+            calls: 20,
             slow: true,
             ..settled.clone()
         },
@@ -216,7 +216,7 @@ fn changing(plain: &Scenario) -> Vec<Scenario> {
             name: "repair-adopted",
             before: Some(First),
             then: vec![Act::Tamper(Tamper::Remove)],
-            calls: 10,
+            calls: 7,
             ..settled.clone()
         },
         Scenario {
