@@ -12,7 +12,7 @@ pub enum Reason {
     Observed,
     /// The certificate is in the service as wanted, and its time before expiry has begun without a newer source.
     Expiring,
-    /// The operator does nothing (`managementPolicy: Suspend`).
+    /// The operator does nothing: the certificate, its account or the operator is suspended.
     Suspended,
     /// The controller has seen the object and not yet finished its first pass.
     Pending,

@@ -24,7 +24,8 @@ const CLASSES: [(Class, &str, &str); 8] = [
     (
         Class::Missing,
         "something is not there",
-        "`Reconciling=True` for five minutes, then `Stalled=True`; heals within seconds of the missing thing's arrival.",
+        "`Reconciling=True` for five minutes, then `Stalled=True`; heals within seconds of the missing thing's \
+         arrival. A grant that is taken and given back at once may be noticed as late as it was missing.",
     ),
     (
         Class::User,

@@ -33,6 +33,9 @@ const CONCURRENCY: u16 = 64;
 /// A pass that takes longer is given up and begun anew, whatever it waits for.
 const DEADLINE: Duration = Duration::from_secs(120);
 
+/// A watch that is interrupted again and again is told of once in this time.
+const QUIET: Duration = Duration::from_secs(600);
+
 /// Where `kubectl apply` keeps the whole manifest.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -77,7 +80,7 @@ pub async fn run<K, Fut>(
     let queue = engine.metrics.clone();
     let changed = changed.inspect_ok(move |it| queue.due(root_key(kind, it).named(), Duration::ZERO));
 
-    let gone = engine.clone();
+    let (gone, mut told) = (engine.clone(), None::<Instant>);
     let pass = Arc::new(pass);
     let passing = engine.clone();
     Controller::for_stream(changed, reader)
@@ -95,7 +98,7 @@ pub async fn run<K, Fut>(
             |_, never: &Infallible, _| match *never {},
             pass,
         )
-        .for_each(|result| {
+        .for_each(move |result| {
             match result {
                 Ok(_) | Err(Error::ReconcilerFailed(..)) => {} // told where it happens
                 Err(Error::ObjectNotFound(of)) => {
@@ -104,7 +107,11 @@ pub async fn run<K, Fut>(
                     gone.metrics.forget(&key.named());
                     tokio::spawn(forget_if_gone::<K>(gone.clone(), key));
                 }
-                Err(error) => tracing::warn!(%error, kind, "the watch was interrupted; it is begun anew"),
+                Err(error) if told.is_none_or(|at| at.elapsed() > QUIET) => {
+                    told = Some(Instant::now());
+                    tracing::warn!(%error, kind, "a watch was interrupted; it is begun anew");
+                }
+                Err(error) => tracing::debug!(%error, kind, "a watch was interrupted; it is begun anew"),
             }
             std::future::ready(())
         })

@@ -216,6 +216,8 @@ fn block_size(headers: &HeaderMap) -> usize {
 }
 
 #[cfg(test)]
+pub(crate) use proxy::tests as test_proxy;
+#[cfg(test)]
 pub(crate) mod test_server;
 #[cfg(test)]
 mod tests;

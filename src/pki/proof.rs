@@ -145,13 +145,13 @@ fn subject(code: &VerificationCode) -> der::Result<Vec<u8>> {
 /// The public half of a key whose private half is dropped: nobody can act in a proof's name. One serves all proofs of a
 /// process, as making it takes a good part of a second.
 fn throw_away_public_key() -> Option<&'static [u8]> {
-    static KEY: OnceLock<Option<Vec<u8>>> = OnceLock::new();
-    let made = || {
-        let pair = KeyPair::generate(KeySize::Rsa2048).ok()?;
-        let info: PublicKeyX509Der<'_> = pair.public_key().as_der().ok()?;
-        Some(info.as_ref().to_vec())
-    };
-    KEY.get_or_init(made).as_deref()
+    static KEY: OnceLock<Vec<u8>> = OnceLock::new();
+    if let Some(made) = KEY.get() {
+        return Some(made);
+    }
+    let pair = KeyPair::generate(KeySize::Rsa2048).ok()?;
+    let info: PublicKeyX509Der<'_> = pair.public_key().as_der().ok()?;
+    Some(KEY.get_or_init(|| info.as_ref().to_vec()))
 }
 
 #[cfg(test)]

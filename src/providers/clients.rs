@@ -83,3 +83,25 @@ pub(super) fn misconfigured(which: &str, why: BadEndpoint) -> CloudError {
         format!("The account's {which} {why}. Correct it in the ClusterCloudAccount."),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::test_proxy::TestProxy;
+    use crate::http::{Call, Endpoint, Method};
+
+    #[tokio::test]
+    async fn clouds_are_called_by_the_proxy_and_the_machine_itself_is_not() {
+        let proxy = TestProxy::start(502).await;
+        let way = Proxy::parse(&format!("http://127.0.0.1:{}", proxy.port), "").unwrap();
+        let clients = Clients::new(&Metrics::default(), Some(way));
+        let call = |url: &str| Call::new(Method::Get, &Endpoint::parse(url).unwrap(), ["a"]);
+        let by_proxy = [clients.clouds().unwrap(), clients.administrator(None).unwrap()];
+        for (number, http) in by_proxy.into_iter().enumerate() {
+            http.send(call("https://service.test")).await.unwrap_err();
+            assert_eq!(proxy.asked().len(), number + 1);
+        }
+        clients.administrator(None).unwrap().send(call("https://127.0.0.1:9")).await.unwrap_err();
+        assert_eq!(proxy.asked().len(), 2, "a proxy is no way to this machine");
+    }
+}

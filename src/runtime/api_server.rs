@@ -23,6 +23,7 @@ use crate::source::watch::WATCH_SECONDS;
 pub async fn client(pulse: Pulse, metrics: Metrics) -> Result<Client> {
     let mut config =
         Config::infer().await.context("no Kubernetes configuration: set KUBECONFIG or run in a pod")?;
+    config.proxy_url = None; // it would be the environment's
     config.connect_timeout = Some(Duration::from_secs(10));
     config.read_timeout = Some(Duration::from_secs(u64::from(WATCH_SECONDS) + 10));
     config.write_timeout = Some(Duration::from_secs(30));

@@ -3,20 +3,24 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use certferry_rig::installation::Cluster;
 use serde_json::json;
 
 /// More than there are tests.
 const NAMED: usize = 200;
 
-fn is_named() -> bool {
-    std::env::var_os("E2E_NAMESPACES").is_some_and(|it| it == "named")
+fn is_named() -> Result<bool> {
+    match std::env::var_os("E2E_NAMESPACES") {
+        None => Ok(false),
+        Some(it) if it == "named" => Ok(true),
+        Some(it) => bail!("E2E_NAMESPACES may be `named`, not {it:?}"),
+    }
 }
 
 /// Installs the chart; gives further arguments for the operator.
 pub async fn install(cluster: &Cluster) -> Result<Vec<String>> {
-    if !is_named() {
+    if !is_named()? {
         cluster.install().await?;
         return Ok(Vec::new());
     }
@@ -33,7 +37,7 @@ pub async fn install(cluster: &Cluster) -> Result<Vec<String>> {
 /// The namespace of a test: named after it, or the next of those that the operator was named.
 pub fn namespace(test: &str) -> Result<String> {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
-    if !is_named() {
+    if !is_named()? {
         return Ok(format!("e2e-{test}"));
     }
     let number = NEXT.fetch_add(1, Ordering::SeqCst);

@@ -1,5 +1,5 @@
-//! Each right that the chart grants, taken away by itself: what is missing is told, and when it is granted again the work
-//! goes on, without a restart.
+//! The rights without which no certificate in a hub is kept, each taken away by itself: what is missing is told, and when
+//! it is granted again the work goes on, without a restart.
 
 use anyhow::{Context, Result, ensure};
 use certferry_rig::control_plane::Options;

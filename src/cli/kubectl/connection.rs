@@ -49,6 +49,7 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) async fn open(flags: &Flags) -> Result<Self> {
         let (mut config, is_pod) = config(flags).await?;
+        config.proxy_url = None; // it would be the environment's
         config.connect_timeout = Some(Duration::from_secs(10));
         config.read_timeout = Some(Duration::from_secs(60));
         let namespace = flags.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
