@@ -1,11 +1,12 @@
 //! Whose a certificate in the hub is, and what becomes of those that are not ours.
 
 use anyhow::{Result, ensure};
-use certferry_rig::installation::ca;
+use certferry_rig::installation::{NAMESPACE, ca};
 use certferry_rig::wait::eventually;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::scope;
 use crate::world::{SOON, World, thumbprint};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,9 +138,19 @@ async fn a_namespace_goes_with_everything_in_it() -> Result<()> {
     for name in ["one", "two"] {
         world.ready(name).await?;
     }
+    if scope::is_named()? {
+        // Of a namespace that was named the operator's rights go with it.
+        let grant =
+            ["create", "clusterrolebinding", "certferry-leaving", "--clusterrole=certferry-resources"];
+        let to = format!("--serviceaccount={NAMESPACE}:certferry");
+        world.cluster.kubectl(&[&grant[..], &[&to]].concat(), None).await?;
+    }
     world.cluster.kubectl(&["delete", "namespace", &world.namespace, "--timeout=90s"], None).await?;
     for name in ["one", "two"] {
         ensure!(world.in_hub(name).await.is_err(), "`{name}` is still in the hub");
+    }
+    if scope::is_named()? {
+        world.cluster.kubectl(&["delete", "clusterrolebinding", "certferry-leaving"], None).await?;
     }
     // A namespace that goes takes no events any more, and its RoleBinding may go first.
     world.stop_without_rights().await

@@ -10,7 +10,8 @@ use serde_json::json;
 /// More than there are tests.
 const NAMED: usize = 200;
 
-fn is_named() -> Result<bool> {
+/// Whether it was named its namespaces.
+pub fn is_named() -> Result<bool> {
     match std::env::var_os("E2E_NAMESPACES") {
         None => Ok(false),
         Some(it) if it == "named" => Ok(true),
