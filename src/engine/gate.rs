@@ -67,14 +67,11 @@ impl<P: Provider> Gate<P> for Recording<'_, P::Root> {
     }
 
     async fn refused(&mut self, root: &mut P::Root) -> Result<(), Closed> {
-        if root.status().and_then(|it| it.intent.as_ref()).is_some_and(|it| it.made.is_some()) {
-            return Ok(()); // what was to be taken back stands there still
+        let now = self.engine.clock.now();
+        match root.status() {
+            Some(status) if status::ends_when_refused(status, now) => self.record(root, None).await,
+            _ => Ok(()),
         }
-        let late = root.status().and_then(|it| it.late_writes_until);
-        if late.is_some_and(|until| until > self.engine.clock.now()) {
-            return Ok(()); // what is found may be what a try before this one made
-        }
-        self.record(root, None).await
     }
 }
 

@@ -103,8 +103,8 @@ pub fn report(old: &CertificateStatus, outcome: &Outcome, around: &Circumstances
     let verdict = verdict(&old.conditions, outcome, around);
     let mut status = old.clone();
     if let Outcome::Failed(setback) = outcome {
-        status.intent =
-            status.intent.filter(|intent| !refuses(setback, intent, &old.late_writes_until, around));
+        let ends = ends_when_refused(old, around.now);
+        status.intent = status.intent.filter(|intent| !(ends && refuses(setback, intent)));
     }
     match outcome {
         Outcome::Settled(facts) => {
@@ -154,19 +154,18 @@ pub fn report(old: &CertificateStatus, outcome: &Outcome, around: &Circumstances
     Report { status, requeue }
 }
 
-/// Whether the service answered that it did not make this write, and no try before it may still take effect. What was to be
-/// taken back stands there still.
-fn refuses(
-    setback: &Setback,
-    intent: &Intent,
-    late_writes_until: &Option<Timestamp>,
-    around: &Circumstances,
-) -> bool {
+/// Whether the service answered that it did not make this write.
+fn refuses(setback: &Setback, intent: &Intent) -> bool {
     let written =
         |it: &Attempt| it.refused && it.name == intent.step && it.content_hash == intent.content_hash;
-    intent.made.is_none()
-        && setback.attempt.as_ref().is_some_and(written)
-        && late_writes_until.is_none_or(|until| until <= around.now)
+    setback.attempt.as_ref().is_some_and(written)
+}
+
+/// Whether nothing is left of what is recorded when the service refuses it. What was to be taken back stands there still,
+/// and what is found may be what a try before this one made.
+pub fn ends_when_refused(status: &CertificateStatus, now: Timestamp) -> bool {
+    status.intent.as_ref().is_some_and(|it| it.made.is_none())
+        && status.late_writes_until.is_none_or(|until| until <= now)
 }
 
 /// What is known of the remote object.

@@ -4,8 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Result, bail, ensure};
-use certferry_rig::installation::Cluster;
-use serde_json::json;
+use certferry_rig::installation::{self, Cluster};
 
 /// More than there are tests.
 const NAMED: usize = 200;
@@ -26,9 +25,7 @@ pub async fn install(cluster: &Cluster) -> Result<Vec<String>> {
         return Ok(Vec::new());
     }
     let names: Vec<_> = (0..NAMED).map(numbered).collect();
-    let namespace =
-        |name| json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } }).to_string();
-    let manifests: Vec<_> = names.iter().map(namespace).collect();
+    let manifests: Vec<_> = names.iter().map(|it| installation::namespace(it)).collect();
     cluster.apply("default", &manifests.join("\n---\n")).await?;
     let names = names.join(",");
     cluster.install_with(&[&format!("watchNamespaces={{{names}}}")]).await?;

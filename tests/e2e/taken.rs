@@ -29,7 +29,6 @@ enum Used {
     AtStart,
 }
 
-#[derive(PartialEq)]
 enum Told {
     /// By a line of the log, in the API server's words.
     InLog,
@@ -46,7 +45,6 @@ fn rights() -> Vec<Right> {
     let right = |role, resource, verb, used, told| Right { role, resource, verb, used, told };
     let at_work = |role, resource, verb| right(role, resource, verb, Used::AtWork, Told::InLog);
     let at_start = |role, resource, verb| right(role, resource, verb, Used::AtStart, Told::InLog);
-    let not_granted = |verb, used| right(SOURCES, "secrets", verb, used, Told::InStatus("SourcesNotGranted"));
     vec![
         at_work(RESOURCES, "iothubcertificates", "get"),
         at_work(RESOURCES, "iothubcertificates", "patch"),
@@ -56,7 +54,7 @@ fn rights() -> Vec<Right> {
         at_work(CLUSTER, "clustercloudaccounts", "patch"),
         at_work(CLUSTER, "clustercloudaccounts/status", "patch"),
         at_work(LEADER, "leases", "update"),
-        not_granted("get", Used::AtWork),
+        right(SOURCES, "secrets", "get", Used::AtWork, Told::InStatus("SourcesNotGranted")),
         at_start(RESOURCES, "iothubcertificates", "list"),
         at_start(RESOURCES, "iothubcertificates", "watch"),
         at_start(CLUSTER, "clustercloudaccounts", "list"),

@@ -347,7 +347,8 @@ pub fn emulated_azure(tenant: &str, auth: &Value, emulator: &Urls) -> Result<Val
     }))
 }
 
-fn namespace(name: &str) -> String {
+/// The manifest of a namespace.
+pub fn namespace(name: &str) -> String {
     json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } }).to_string()
 }
 
