@@ -54,7 +54,11 @@ pub async fn run<K, Fut>(
 {
     let kind = kind_of::<K>();
     let (sender, triggers) = unbounded_channel();
-    engine.dependents.notify(kind, sender);
+    let memory = engine.memory.clone();
+    engine.dependents.notify(kind, move |key| {
+        memory.has_news(&key);
+        let _ = sender.send(key); // fails only when the controller has ended
+    });
     let woken = engine.metrics.clone();
     let triggers = UnboundedReceiverStream::new(triggers).map(move |key: RootKey| {
         woken.due(key.named(), Duration::ZERO);
@@ -77,8 +81,12 @@ pub async fn run<K, Fut>(
         .applied_objects()
         // Writes of our own to the status are no news to us. A deletion raises the generation.
         .predicate_filter(predicates::generation.combine(predicates::annotations), Default::default());
-    let queue = engine.metrics.clone();
-    let changed = changed.inspect_ok(move |it| queue.due(root_key(kind, it).named(), Duration::ZERO));
+    let queue = engine.clone();
+    let changed = changed.inspect_ok(move |it| {
+        let key = root_key(kind, it);
+        queue.memory.has_news(&key);
+        queue.metrics.due(key.named(), Duration::ZERO);
+    });
 
     let (gone, mut told) = (engine.clone(), None::<Instant>);
     let pass = Arc::new(pass);
@@ -145,6 +153,12 @@ async fn one_pass<Fut>(
 where
     Fut: Future<Output = Option<Duration>>,
 {
+    // Woken twice for one thing, which the pass in between has seen.
+    if let Some(due) = engine.memory.rest(&key) {
+        engine.metrics.due(key.named(), due);
+        return Ok(Action::requeue(due));
+    }
+    engine.memory.begins(&key);
     let (begun, _working) = (Instant::now(), engine.metrics.working(&key.named()));
     let passed = tokio::time::timeout(DEADLINE, AssertUnwindSafe(pass(key.clone())).catch_unwind()).await;
     let again = || Some(backoff::after_failures(engine.memory.failed(&key), fastrand::f64()));
@@ -164,6 +178,7 @@ where
     engine.metrics.passed(key.kind, how, took);
     if let Some(due) = due {
         engine.metrics.due(key.named(), due);
+        engine.memory.ends(&key, due);
     }
     tracing::debug!(result = how.name(), duration_ms = took.as_millis() as u64, "the pass ended");
     Ok(due.map_or_else(Action::await_change, Action::requeue))

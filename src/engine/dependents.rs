@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
 use crate::metrics::Named;
@@ -41,8 +40,8 @@ struct Index {
     told: HashMap<RootKey, HashMap<ObjectKey, String>>,
     /// For each resource: since when its source is known to have changed.
     noticed: HashMap<RootKey, Noticed>,
-    /// Where the controller of each kind takes resources to reconcile.
-    queues: HashMap<&'static str, UnboundedSender<RootKey>>,
+    /// What tells the controller of each kind to look at a resource.
+    controllers: HashMap<&'static str, Box<dyn Fn(RootKey) + Send>>,
 }
 
 /// Changes of a source on their way to the cloud.
@@ -55,9 +54,9 @@ struct Noticed {
 }
 
 impl Dependents {
-    /// Resources of this kind are to be sent there when something that they refer to changed.
-    pub fn notify(&self, kind: &'static str, queue: UnboundedSender<RootKey>) {
-        self.lock().queues.insert(kind, queue);
+    /// Resources of this kind are to be told there when something that they refer to changed.
+    pub fn notify(&self, kind: &'static str, controller: impl Fn(RootKey) + Send + 'static) {
+        self.lock().controllers.insert(kind, Box::new(controller));
     }
 
     /// A pass over a resource begins. What it is told of before it reads that, it most likely reads: so at a start, when
@@ -85,6 +84,18 @@ impl Dependents {
             index.dependents.entry(key.clone()).or_default().insert(root.clone());
         }
         index.references.insert(root.clone(), after);
+    }
+
+    /// A pass found that the resource does not depend on the object after all.
+    pub fn ignores(&self, root: &RootKey, key: &ObjectKey) {
+        let index = &mut *self.lock();
+        if let Some(told) = index.told.get_mut(root) {
+            told.remove(key);
+        }
+        if let Some(references) = index.references.get_mut(root) {
+            references.remove(key);
+            index.unlink(key, root);
+        }
     }
 
     /// Records the versions that a pass read; an event about just these is no news to it.
@@ -246,15 +257,15 @@ impl Index {
     }
 
     fn wake(&self, root: RootKey) {
-        if let Some(queue) = self.queues.get(root.kind) {
-            let _ = queue.send(root); // fails only when that controller has ended
+        if let Some(tell) = self.controllers.get(root.kind) {
+            tell(root);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+    use std::sync::mpsc::{Receiver, channel};
 
     use super::*;
 
@@ -266,7 +277,12 @@ mod tests {
         RootKey { kind: "Kind", namespace: "ns".into(), name: name.into() }
     }
 
-    fn drain(queue: &mut UnboundedReceiver<RootKey>) -> Vec<String> {
+    fn controller() -> (impl Fn(RootKey) + Send + 'static, Receiver<RootKey>) {
+        let (sender, queue) = channel();
+        (move |root| drop(sender.send(root)), queue)
+    }
+
+    fn drain(queue: &Receiver<RootKey>) -> Vec<String> {
         let mut names: Vec<_> = std::iter::from_fn(|| queue.try_recv().ok()).map(|it| it.name).collect();
         names.sort();
         names
@@ -274,53 +290,72 @@ mod tests {
 
     #[test]
     fn a_change_reaches_those_that_refer_to_the_object_and_have_not_read_it() {
-        let (sender, mut queue) = unbounded_channel();
+        let (tell, queue) = controller();
         let dependents = Dependents::default();
-        dependents.notify("Kind", sender);
+        dependents.notify("Kind", tell);
         dependents.refers(&root("a"), [secret("s"), secret("t")]);
         dependents.refers(&root("b"), [secret("s")]);
 
         dependents.changed(&secret("s"), Some("1"));
-        assert_eq!(drain(&mut queue), ["a", "b"]);
+        assert_eq!(drain(&queue), ["a", "b"]);
         dependents.has_read(&root("a"), &[(secret("s"), "1".into())]);
         dependents.changed(&secret("s"), Some("1"));
-        assert_eq!(drain(&mut queue), ["b"]);
+        assert_eq!(drain(&queue), ["b"]);
         dependents.changed(&secret("s"), None);
-        assert_eq!(drain(&mut queue), ["a", "b"]);
+        assert_eq!(drain(&queue), ["a", "b"]);
 
         dependents.refers(&root("a"), [secret("t")]);
         dependents.forget(&root("b"));
         dependents.changed(&secret("s"), Some("2"));
-        assert!(drain(&mut queue).is_empty());
+        assert!(drain(&queue).is_empty());
         dependents.changed(&secret("t"), Some("1"));
-        assert_eq!(drain(&mut queue), ["a"]);
+        assert_eq!(drain(&queue), ["a"]);
     }
 
     #[test]
     fn what_a_pass_reads_after_it_was_told_of_it_is_no_news() {
-        let (sender, mut queue) = unbounded_channel();
+        let (tell, queue) = controller();
         let dependents = Dependents::default();
-        dependents.notify("Kind", sender);
+        dependents.notify("Kind", tell);
         for (read, woken) in [("1", false), ("2", true)] {
             let a = root("a");
             dependents.refers(&a, [secret("s"), secret("t")]);
             let at_work = dependents.begins(&a);
             dependents.changed(&secret("s"), Some("2"));
             dependents.changed(&secret("s"), Some("1"));
-            assert!(drain(&mut queue).is_empty());
+            assert!(drain(&queue).is_empty());
             dependents.has_read(&a, &[(secret("s"), read.into())]);
             drop(at_work);
-            assert_eq!(!drain(&mut queue).is_empty(), woken, "read {read}, told of 1 last");
+            assert_eq!(!drain(&queue).is_empty(), woken, "read {read}, told of 1 last");
 
             let at_work = dependents.begins(&a);
             dependents.changed(&secret("s"), Some("3"));
             dependents.changed(&secret("t"), None);
-            assert_eq!(drain(&mut queue), ["a", "a"], "newer than what was read; gone");
+            assert_eq!(drain(&queue), ["a", "a"], "newer than what was read; gone");
             dependents.changed(&secret("t"), Some("1"));
             drop(at_work);
-            assert_eq!(drain(&mut queue), ["a"], "not read");
+            assert_eq!(drain(&queue), ["a"], "not read");
             dependents.forget(&a);
         }
+    }
+
+    #[test]
+    fn what_a_pass_finds_not_to_matter_wakes_nobody() {
+        let (tell, queue) = controller();
+        let (dependents, namespace) = (Dependents::default(), ObjectKey::namespace("ns"));
+        dependents.notify("Kind", tell);
+        let a = root("a");
+        dependents.refers(&a, [namespace.clone()]);
+        let at_work = dependents.begins(&a);
+        dependents.changed(&namespace, Some("1"));
+        dependents.ignores(&a, &namespace);
+        dependents.changed(&namespace, Some("2"));
+        drop(at_work);
+        dependents.changed(&namespace, Some("3"));
+        assert!(drain(&queue).is_empty());
+        dependents.refers(&a, [namespace.clone()]);
+        dependents.changed(&namespace, Some("4"));
+        assert_eq!(drain(&queue), ["a"], "another account may go by it");
     }
 
     #[tokio::test(start_paused = true)]
@@ -349,9 +384,9 @@ mod tests {
     fn who_used_an_account_with_another_secret_looks_again() {
         let account =
             ObjectKey { kind: ReferenceKind::CloudAccount, namespace: "ns".into(), name: "huawei".into() };
-        let (sender, mut queue) = unbounded_channel();
+        let (tell, queue) = controller();
         let dependents = Dependents::default();
-        dependents.notify("Kind", sender);
+        dependents.notify("Kind", tell);
         for name in ["a", "b"] {
             dependents.refers(&root(name), [account.clone()]);
         }
@@ -360,30 +395,30 @@ mod tests {
         };
         dependents.has_read(&root("a"), &versions("1", "1"));
         dependents.account_read(&account, &versions("2", "1"));
-        assert_eq!(drain(&mut queue), ["b"]);
+        assert_eq!(drain(&queue), ["b"]);
         dependents.has_read(&root("b"), &versions("2", "1"));
         dependents.account_read(&account, &versions("3", "1"));
-        assert!(drain(&mut queue).is_empty());
+        assert!(drain(&queue).is_empty());
         dependents.account_read(&account, &versions("3", "2"));
-        assert_eq!(drain(&mut queue), ["a", "b"]);
+        assert_eq!(drain(&queue), ["a", "b"]);
     }
 
     #[test]
     fn an_account_is_told_when_its_last_user_is_gone() {
         let account =
             ObjectKey { kind: ReferenceKind::CloudAccount, namespace: "ns".into(), name: "azure".into() };
-        let (sender, mut queue) = unbounded_channel();
+        let (tell, queue) = controller();
         let dependents = Dependents::default();
-        dependents.notify("CloudAccount", sender);
+        dependents.notify("CloudAccount", tell);
         for name in ["b", "a"] {
             dependents.refers(&root(name), [account.clone()]);
         }
         assert_eq!(dependents.user(&account), Some(root("a")));
         dependents.forget(&root("a"));
         assert_eq!(dependents.user(&account), Some(root("b")));
-        assert!(drain(&mut queue).is_empty());
+        assert!(drain(&queue).is_empty());
         dependents.refers(&root("b"), []);
         assert_eq!(dependents.user(&account), None);
-        assert_eq!(drain(&mut queue), ["azure"]);
+        assert_eq!(drain(&queue), ["azure"]);
     }
 }

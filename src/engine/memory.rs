@@ -26,6 +26,9 @@ struct Track {
     unread_since: Option<Instant>,
     answered: Option<Timestamp>,
     looked: Option<Look>,
+    /// When the next pass is due, and whether there was news since the last one began.
+    due: Option<Instant>,
+    news: bool,
 }
 
 impl Track {
@@ -101,6 +104,33 @@ impl Memory {
         self.changed.lock().unwrap_or_else(PoisonError::into_inner).remove(key)
     }
 
+    /// There is news of a resource, or of what it refers to. Told before its controller is, which may come to it late.
+    pub fn has_news(&self, key: &RootKey) {
+        if let Some(track) = self.tracks().get_mut(key) {
+            track.news = true;
+        }
+    }
+
+    /// A pass begins, and reads all news.
+    pub fn begins(&self, key: &RootKey) {
+        let mut tracks = self.tracks();
+        let track = tracks.entry(key.clone()).or_default();
+        (track.due, track.news) = (None, false);
+    }
+
+    /// It ends, and asks for the next one.
+    pub fn ends(&self, key: &RootKey, due: Duration) {
+        if let Some(track) = self.tracks().get_mut(key) {
+            track.due = Some(Instant::now() + due);
+        }
+    }
+
+    /// How long nothing is to be done: since the last pass there is no news, and the next is not due.
+    pub fn rest(&self, key: &RootKey) -> Option<Duration> {
+        let due = self.tracks().get(key).filter(|it| !it.news)?.due?;
+        time_until(due)
+    }
+
     /// Takes note of a look at the service.
     pub fn has_looked(&self, key: &RootKey, look: Look) {
         let mut tracks = self.tracks();
@@ -122,7 +152,7 @@ impl Memory {
 
     /// How long until the next look that was found due. Nothing if its time has come.
     pub fn time_left(&self, key: &RootKey) -> Option<Duration> {
-        self.looked(key)?.due?.checked_duration_since(Instant::now()).filter(|it| !it.is_zero())
+        time_until(self.looked(key)?.due?)
     }
 
     /// Forgets a resource that is gone.
@@ -133,5 +163,43 @@ impl Memory {
 
     fn tracks(&self) -> MutexGuard<'_, HashMap<RootKey, Track>> {
         self.tracks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Nothing if the time has come.
+fn time_until(due: Instant) -> Option<Duration> {
+    due.checked_duration_since(Instant::now()).filter(|it| !it.is_zero())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[tokio::test(start_paused = true)]
+    async fn an_object_rests_from_a_pass_until_the_next_is_due_or_there_is_news() {
+        let memory = Memory::default();
+        let key = RootKey { kind: "Kind", namespace: "ns".into(), name: "a".into() };
+        memory.has_news(&key);
+        assert_eq!(memory.rest(&key), None, "it had no pass yet");
+
+        memory.begins(&key);
+        assert_eq!(memory.rest(&key), None, "a pass is at work");
+        memory.ends(&key, HOUR);
+        tokio::time::advance(HOUR / 2).await;
+        assert_eq!(memory.rest(&key), Some(HOUR / 2), "woken for what the pass has read");
+        memory.has_news(&key);
+        assert_eq!(memory.rest(&key), None);
+
+        memory.begins(&key);
+        memory.has_news(&key);
+        memory.ends(&key, HOUR);
+        assert_eq!(memory.rest(&key), None, "news while the pass was at work");
+
+        memory.begins(&key);
+        memory.ends(&key, HOUR);
+        tokio::time::advance(HOUR).await;
+        assert_eq!(memory.rest(&key), None, "due");
     }
 }

@@ -81,7 +81,7 @@ pub struct Engine {
     /// Which namespaces are served.
     pub served: Served,
     /// What is remembered of resources between passes.
-    pub memory: Memory,
+    pub memory: Arc<Memory>,
     /// The passes at work, by account.
     pub turns: Turns,
     /// What each resource was last settled on.
@@ -155,7 +155,7 @@ impl Engine {
             dependents,
             claims: Claims::default(),
             accounts: Accounts::default(),
-            memory: Memory::default(),
+            memory: Arc::default(),
             turns: Turns::default(),
             settled: Settled::default(),
             brake: Brake::new(limits.max_deletes),

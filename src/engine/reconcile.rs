@@ -227,6 +227,10 @@ impl<P: Provider> Pass<'_, P> {
             Err(error) => return Err(error.into()),
         };
         self.has_read(&fetched.versions);
+        let labels = ObjectKey::namespace(&self.key.namespace);
+        if fetched.versions.iter().all(|(read, _)| *read != labels) {
+            engine.dependents.ignores(self.key, &labels);
+        }
         fetched.account.must_allow(&P::target(root))?;
         if !fetched.held {
             self.leads()?;

@@ -266,7 +266,8 @@ impl Cluster {
                 let api = Api::<ClusterCloudAccount>::all(self.client.clone());
                 let account =
                     api.get_opt(name).await?.ok_or_else(|| not_found("ClusterCloudAccount", name))?;
-                if !self.allows(account.spec.allowed_namespaces.as_ref(), namespace).await? {
+                let mut versions = Vec::new();
+                if !self.allows(account.spec.allowed_namespaces.as_ref(), namespace, &mut versions).await? {
                     return Err(Invalid::new(
                         Reason::AccountNotAllowed,
                         format!(
@@ -276,7 +277,9 @@ impl Cluster {
                     )
                     .into());
                 }
-                self.clusterwide(&account).await
+                let mut fetched = self.clusterwide(&account).await?;
+                fetched.versions.append(&mut versions);
+                Ok(fetched)
             }
         }
     }
@@ -310,13 +313,20 @@ impl Cluster {
         matches!(Api::<Namespace>::all(self.client.clone()).get_opt(namespace).await, Ok(None))
     }
 
-    async fn allows(&self, allowed: Option<&AllowedNamespaces>, namespace: &str) -> Result<bool, FetchError> {
+    /// Adds the version of the Namespace where its labels decide.
+    async fn allows(
+        &self,
+        allowed: Option<&AllowedNamespaces>,
+        namespace: &str,
+        versions: &mut Vec<(ObjectKey, String)>,
+    ) -> Result<bool, FetchError> {
         let Some(AllowedNamespaces { names, selector }) = allowed else { return Ok(false) };
         if names.as_ref().is_some_and(|it| it.iter().any(|name| name == namespace)) {
             return Ok(true);
         }
         let Some(selector) = selector else { return Ok(false) };
         let found = Api::<Namespace>::all(self.client.clone()).get(namespace).await?;
+        versions.push((ObjectKey::namespace(namespace), found.resource_version().unwrap_or_default()));
         let labels = found.labels();
         Ok(!selector.match_labels.is_empty()
             && selector.match_labels.iter().all(|(key, value)| labels.get(key) == Some(value)))

@@ -136,6 +136,13 @@ pub struct ObjectKey {
     pub name: String,
 }
 
+impl ObjectKey {
+    /// The Namespace of that name.
+    pub fn namespace(name: &str) -> Self {
+        Self { kind: ReferenceKind::Namespace, namespace: String::new(), name: name.to_owned() }
+    }
+}
+
 /// The objects that were read, with the versions that were read.
 #[derive(Default)]
 pub struct Fetched {

@@ -86,11 +86,7 @@ impl SourceWatches {
             let mut labelled = std::pin::pin!(labelled);
             while let Some(event) = labelled.next().await {
                 let Ok(namespace) = event else { continue }; // interrupted; the watch goes on by itself
-                let key = ObjectKey {
-                    kind: ReferenceKind::Namespace,
-                    namespace: String::new(),
-                    name: namespace.name_any(),
-                };
+                let key = ObjectKey::namespace(&namespace.name_any());
                 if changes.send(Change { key, version: namespace.resource_version() }).is_err() {
                     return; // the operator is shutting down
                 }

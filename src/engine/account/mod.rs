@@ -69,10 +69,8 @@ pub fn reference(account: &AccountRef) -> Reference {
 /// What decides whether a resource of that namespace may use an account: the account, and the namespace's labels.
 pub fn access(account: &AccountRef, namespace: &str) -> Vec<ObjectKey> {
     let account = reference(account).within(namespace);
-    let labels =
-        ObjectKey { kind: ReferenceKind::Namespace, namespace: String::new(), name: namespace.to_owned() };
     match account.kind {
-        ReferenceKind::ClusterCloudAccount => vec![account, labels],
+        ReferenceKind::ClusterCloudAccount => vec![account, ObjectKey::namespace(namespace)],
         _ => vec![account],
     }
 }
