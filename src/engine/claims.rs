@@ -1,6 +1,6 @@
 //! Whose a remote name is when several resources ask for it: the oldest's, by creation time and then by uid.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kube::ResourceExt;
@@ -14,7 +14,8 @@ pub struct Claims(Mutex<Index>);
 
 #[derive(Default)]
 struct Index {
-    targets: HashMap<Target, BTreeMap<Seniority, RootKey>>,
+    /// Who asks for each, the senior first.
+    targets: HashMap<Target, Vec<(Seniority, RootKey)>>,
     claims: HashMap<RootKey, (Target, Seniority)>,
 }
 
@@ -60,7 +61,10 @@ impl Claims {
         } else {
             let mut disturbed = index.let_go(key);
             disturbed.extend(index.others(&target, key));
-            index.targets.entry(target.clone()).or_default().insert(seniority, key.clone());
+            // One, as a rule.
+            let claimants = index.targets.entry(target.clone()).or_insert_with(|| Vec::with_capacity(1));
+            let at = claimants.partition_point(|(other, _)| *other < seniority);
+            claimants.insert(at, (seniority, key.clone()));
             index.claims.insert(key.clone(), claim);
             disturbed
         };
@@ -91,10 +95,10 @@ impl Claims {
 
 impl Index {
     fn let_go(&mut self, key: &RootKey) -> Vec<RootKey> {
-        let Some((target, seniority)) = self.claims.remove(key) else { return Vec::new() };
+        let Some((target, _)) = self.claims.remove(key) else { return Vec::new() };
         let Some(claimants) = self.targets.get_mut(&target) else { return Vec::new() };
-        claimants.remove(&seniority);
-        let left: Vec<_> = claimants.values().cloned().collect();
+        claimants.retain(|(_, it)| it != key);
+        let left: Vec<_> = claimants.iter().map(|(_, it)| it.clone()).collect();
         if left.is_empty() {
             self.targets.remove(&target);
         }
@@ -102,13 +106,13 @@ impl Index {
     }
 
     fn others(&self, target: &Target, key: &RootKey) -> Vec<RootKey> {
-        let claimants = self.targets.get(target).into_iter().flat_map(BTreeMap::values);
-        claimants.filter(|it| *it != key).cloned().collect()
+        let claimants = self.targets.get(target).into_iter().flatten();
+        claimants.map(|(_, it)| it).filter(|it| *it != key).cloned().collect()
     }
 
     fn standing(&self, target: &Target, key: &RootKey) -> Standing {
-        match self.targets.get(target).and_then(|it| it.values().next()) {
-            Some(holder) if holder != key => Standing::Rival { holder: holder.clone() },
+        match self.targets.get(target).and_then(|it| it.first()) {
+            Some((_, holder)) if holder != key => Standing::Rival { holder: holder.clone() },
             _ => Standing::Holder { rivals: self.others(target, key) },
         }
     }

@@ -99,7 +99,7 @@ pub async fn run<K, Fut>(
             move |object, pass: Arc<_>| {
                 let key = root_key(kind, &*object);
                 let reconcile_id = format!("{:016x}", fastrand::u64(..));
-                let (namespace, name) = (&key.namespace, &key.name);
+                let (namespace, name) = (&*key.namespace, &*key.name);
                 let span = tracing::info_span!("reconcile", kind, namespace, name, reconcile_id);
                 one_pass(passing.clone(), pass, key).instrument(span)
             },
@@ -111,7 +111,8 @@ pub async fn run<K, Fut>(
                 Ok(_) | Err(Error::ReconcilerFailed(..)) => {} // told where it happens
                 Err(Error::ObjectNotFound(of)) => {
                     tracing::debug!(kind, %of, "the object went away while it was queued");
-                    let key = RootKey { kind, namespace: of.namespace.unwrap_or_default(), name: of.name };
+                    let namespace = of.namespace.unwrap_or_default().into();
+                    let key = RootKey { kind, namespace, name: of.name.into() };
                     gone.metrics.forget(&key.named());
                     tokio::spawn(forget_if_gone::<K>(gone.clone(), key));
                 }
@@ -187,6 +188,7 @@ where
 /// Leaves what is looked at: the place, the generation, the annotations. The rest, who set which field above all, would be
 /// most of what a replica holds for an object.
 fn trim<K>(object: &mut PartialObjectMeta<K>) {
+    object.types = None; // the watch is of one kind
     let metadata = &mut object.metadata;
     (metadata.managed_fields, metadata.labels, metadata.finalizers) = (None, None, None);
     if let Some(annotations) = &mut metadata.annotations {
@@ -220,7 +222,8 @@ fn tell_dependents<K>(
 }
 
 fn root_key(kind: &'static str, object: &impl ResourceExt) -> RootKey {
-    RootKey { kind, namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+    let namespace = object.namespace().unwrap_or_default().into();
+    RootKey { kind, namespace, name: object.name_any().into() }
 }
 
 #[cfg(test)]

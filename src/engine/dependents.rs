@@ -1,7 +1,7 @@
 //! Which resources refer to which objects, so that a change of a Secret or an account reaches those that use it.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -15,9 +15,9 @@ pub struct RootKey {
     /// The kind, as in manifests.
     pub kind: &'static str,
     /// The namespace; empty for a cluster-wide kind.
-    pub namespace: String,
+    pub namespace: Arc<str>,
     /// The name.
-    pub name: String,
+    pub name: Arc<str>,
 }
 
 impl RootKey {
@@ -34,8 +34,9 @@ pub struct Dependents(Mutex<Index>);
 #[derive(Default)]
 struct Index {
     /// For each resource: what it refers to, and the version that its last pass read.
-    references: HashMap<RootKey, HashMap<ObjectKey, Option<String>>>,
-    dependents: HashMap<ObjectKey, HashSet<RootKey>>,
+    references: HashMap<RootKey, Vec<Referred>>,
+    /// The same the other way round, in order.
+    dependents: BTreeSet<(ObjectKey, RootKey)>,
     /// For each resource with a pass at work: the versions it was told of before it read any.
     told: HashMap<RootKey, HashMap<ObjectKey, String>>,
     /// For each resource: since when its source is known to have changed.
@@ -43,6 +44,9 @@ struct Index {
     /// What tells the controller of each kind to look at a resource.
     controllers: HashMap<&'static str, Box<dyn Fn(RootKey) + Send>>,
 }
+
+/// What a resource refers to, and the version that its last pass read.
+type Referred = (ObjectKey, Option<String>);
 
 /// Changes of a source on their way to the cloud.
 #[derive(Default)]
@@ -69,21 +73,20 @@ impl Dependents {
     /// Records what a resource refers to, before it is read: a change from now on is noticed.
     pub fn refers(&self, root: &RootKey, keys: impl IntoIterator<Item = ObjectKey>) {
         let index = &mut *self.lock();
-        let before = index.references.remove(root).unwrap_or_default();
-        let after: HashMap<_, _> = keys
-            .into_iter()
-            .map(|key| {
-                let version = before.get(&key).cloned().flatten();
-                (key, version)
-            })
-            .collect();
-        for key in before.keys().filter(|key| !after.contains_key(key)) {
-            index.unlink(key, root);
+        let (root, before) =
+            index.references.remove_entry(root).unwrap_or_else(|| (root.clone(), Vec::new()));
+        let mut after: Vec<_> = keys.into_iter().map(|key| (key, None)).collect();
+        after.sort();
+        after.dedup();
+        for (key, version) in before {
+            match after.iter_mut().find(|(it, _)| *it == key) {
+                Some(same) => *same = (key, version),
+                None => index.unlink(&key, &root),
+            }
         }
-        for key in after.keys() {
-            index.dependents.entry(key.clone()).or_default().insert(root.clone());
-        }
-        index.references.insert(root.clone(), after);
+        let pairs = after.iter().map(|(key, _)| (key.clone(), root.clone()));
+        index.dependents.extend(pairs);
+        index.references.insert(root, after);
     }
 
     /// A pass found that the resource does not depend on the object after all.
@@ -93,7 +96,7 @@ impl Dependents {
             told.remove(key);
         }
         if let Some(references) = index.references.get_mut(root) {
-            references.remove(key);
+            references.retain(|(it, _)| it != key);
             index.unlink(key, root);
         }
     }
@@ -102,7 +105,10 @@ impl Dependents {
     pub fn has_read(&self, root: &RootKey, versions: &[(ObjectKey, String)]) {
         if let Some(references) = self.lock().references.get_mut(root) {
             for (key, version) in versions {
-                references.insert(key.clone(), Some(version.clone()));
+                match references.iter_mut().find(|(it, _)| it == key) {
+                    Some((_, read)) => *read = Some(version.clone()),
+                    None => references.push((key.clone(), Some(version.clone()))),
+                }
             }
         }
     }
@@ -112,7 +118,7 @@ impl Dependents {
         let is_account = |it: &ObjectKey| {
             matches!(it.kind, ReferenceKind::CloudAccount | ReferenceKind::ClusterCloudAccount)
         };
-        self.lock().references.get(root)?.keys().find(|it| is_account(it)).cloned()
+        self.lock().references.get(root)?.iter().map(|(key, _)| key).find(|it| is_account(it)).cloned()
     }
 
     /// A pass reads what the resource refers to from here on: with it, every change that was noticed before.
@@ -141,7 +147,7 @@ impl Dependents {
 
     /// A resource that refers to the object: the first, if several do.
     pub fn user(&self, key: &ObjectKey) -> Option<RootKey> {
-        self.lock().dependents.get(key)?.iter().min().cloned()
+        self.lock().dependents_of(key).next().cloned()
     }
 
     /// Has the controllers of these resources look at them.
@@ -154,7 +160,7 @@ impl Dependents {
     pub fn forget(&self, root: &RootKey) {
         let index = &mut *self.lock();
         index.noticed.remove(root);
-        for key in index.references.remove(root).unwrap_or_default().into_keys() {
+        for (key, _) in index.references.remove(root).unwrap_or_default() {
             index.unlink(&key, root);
         }
     }
@@ -162,7 +168,7 @@ impl Dependents {
     /// Sends every resource that refers to the object and has not read this version of it to its controller.
     pub fn changed(&self, key: &ObjectKey, version: Option<&str>) {
         let index = &mut *self.lock();
-        for root in index.dependents_of(key) {
+        for root in index.dependents_of(key).cloned().collect::<Vec<_>>() {
             let read = index.read(&root, key);
             if version.is_some() && read == version {
                 continue;
@@ -178,7 +184,7 @@ impl Dependents {
     /// controller. Where a cloud has no sign-in of its own, the account's status does not tell of other keys.
     pub fn account_read(&self, account: &ObjectKey, versions: &[(ObjectKey, String)]) {
         let index = &mut *self.lock();
-        for root in index.dependents_of(account) {
+        for root in index.dependents_of(account).cloned().collect::<Vec<_>>() {
             for (key, version) in versions.iter().filter(|(key, _)| key != account) {
                 if index.read(&root, key) != Some(version) {
                     index.tell(root.clone(), key, Some(version));
@@ -209,13 +215,14 @@ impl Drop for AtWork<'_> {
 }
 
 impl Index {
-    fn dependents_of(&self, key: &ObjectKey) -> Vec<RootKey> {
-        self.dependents.get(key).into_iter().flatten().cloned().collect()
+    fn dependents_of(&self, key: &ObjectKey) -> impl Iterator<Item = &RootKey> {
+        let first = (key.clone(), RootKey { kind: "", namespace: "".into(), name: "".into() });
+        self.dependents.range(first..).take_while(move |(it, _)| it == key).map(|(_, root)| root)
     }
 
     /// The version of the object that the last pass over the resource read.
     fn read(&self, root: &RootKey, key: &ObjectKey) -> Option<&str> {
-        self.references.get(root)?.get(key)?.as_deref()
+        self.references.get(root)?.iter().find(|(it, _)| it == key)?.1.as_deref()
     }
 
     /// Has the controller look at the resource. A pass at work that has not read the object yet does so first.
@@ -230,12 +237,9 @@ impl Index {
     }
 
     fn unlink(&mut self, key: &ObjectKey, root: &RootKey) {
-        if let Some(roots) = self.dependents.get_mut(key) {
-            roots.remove(root);
-            if roots.is_empty() {
-                self.dependents.remove(key);
-                self.unused(key);
-            }
+        let was_linked = self.dependents.remove(&(key.clone(), root.clone()));
+        if was_linked && self.dependents_of(key).next().is_none() {
+            self.unused(key);
         }
     }
 
@@ -270,7 +274,7 @@ mod tests {
     use super::*;
 
     fn secret(name: &str) -> ObjectKey {
-        ObjectKey { kind: ReferenceKind::Secret, namespace: "ns".into(), name: name.into() }
+        ObjectKey::new(ReferenceKind::Secret, "ns", name)
     }
 
     fn root(name: &str) -> RootKey {
@@ -283,7 +287,8 @@ mod tests {
     }
 
     fn drain(queue: &Receiver<RootKey>) -> Vec<String> {
-        let mut names: Vec<_> = std::iter::from_fn(|| queue.try_recv().ok()).map(|it| it.name).collect();
+        let mut names: Vec<_> =
+            std::iter::from_fn(|| queue.try_recv().ok()).map(|it| it.name.to_string()).collect();
         names.sort();
         names
     }
@@ -382,8 +387,7 @@ mod tests {
 
     #[test]
     fn who_used_an_account_with_another_secret_looks_again() {
-        let account =
-            ObjectKey { kind: ReferenceKind::CloudAccount, namespace: "ns".into(), name: "huawei".into() };
+        let account = ObjectKey::new(ReferenceKind::CloudAccount, "ns", "huawei");
         let (tell, queue) = controller();
         let dependents = Dependents::default();
         dependents.notify("Kind", tell);
@@ -405,8 +409,7 @@ mod tests {
 
     #[test]
     fn an_account_is_told_when_its_last_user_is_gone() {
-        let account =
-            ObjectKey { kind: ReferenceKind::CloudAccount, namespace: "ns".into(), name: "azure".into() };
+        let account = ObjectKey::new(ReferenceKind::CloudAccount, "ns", "azure");
         let (tell, queue) = controller();
         let dependents = Dependents::default();
         dependents.notify("CloudAccount", tell);

@@ -2,6 +2,7 @@
 //! decides nothing.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kube::Resource;
@@ -14,10 +15,14 @@ use crate::source::ObjectKey;
 
 /// What each resource was last settled on, by this process.
 #[derive(Default)]
-pub struct Settled(Mutex<HashMap<RootKey, Basis>>);
+pub struct Settled {
+    /// The digests of what it was.
+    bases: Mutex<HashMap<RootKey, u64>>,
+    digests: RandomState,
+}
 
 /// What a resource asked for: its spec, and the versions of what that refers to.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Hash)]
 struct Basis {
     generation: i64,
     sources: Vec<(ObjectKey, String)>,
@@ -41,7 +46,8 @@ impl Settled {
     }
 
     /// Takes note of what a pass saw. If that was drift, gives whether the pass corrected it.
-    fn note(&self, key: &RootKey, basis: Basis, seen: Seen) -> Option<bool> {
+    fn note(&self, key: &RootKey, basis: &Basis, seen: Seen) -> Option<bool> {
+        let basis = self.digests.hash_one(basis);
         let mut settled = self.lock();
         let same = settled.get(key) == Some(&basis);
         match seen {
@@ -57,8 +63,8 @@ impl Settled {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RootKey, Basis>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<RootKey, u64>> {
+        self.bases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,7 +90,7 @@ impl<P: Provider> Pass<'_, P> {
         };
         let generation = root.meta().generation.unwrap_or_default();
         let basis = Basis { generation, sources: dependents.sources(self.key) };
-        if let Some(corrected) = settled.note(self.key, basis, seen) {
+        if let Some(corrected) = settled.note(self.key, &basis, seen) {
             metrics.drifted(self.key.kind, corrected);
             tracing::info!(corrected, "the service was found otherwise than it was left");
         }
@@ -102,8 +108,7 @@ mod tests {
     use crate::source::ReferenceKind;
 
     fn basis(generation: i64, version: &str) -> Basis {
-        let secret =
-            ObjectKey { kind: ReferenceKind::Secret, namespace: "ns".into(), name: "factory-ca".into() };
+        let secret = ObjectKey::new(ReferenceKind::Secret, "ns", "factory-ca");
         Basis { generation, sources: vec![(secret, version.to_owned())] }
     }
 
@@ -125,9 +130,9 @@ mod tests {
             ("repaired later", 2, "2", written, None),
             ("once more", 2, "2", written, Some(true)),
         ] {
-            assert_eq!(record.note(&key, basis(generation, version), seen), drift, "{why}");
+            assert_eq!(record.note(&key, &basis(generation, version), seen), drift, "{why}");
         }
         record.forget(&key);
-        assert_eq!(record.note(&key, basis(2, "2"), written), None, "nothing is known of it");
+        assert_eq!(record.note(&key, &basis(2, "2"), written), None, "nothing is known of it");
     }
 }

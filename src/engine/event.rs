@@ -1,10 +1,10 @@
 //! Events: told when the Ready condition's reason changes, never while things stay as they are.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Client, Resource, ResourceExt};
 use kube_runtime::events::{Event, EventType, Recorder, Reporter};
 use tokio::time::Instant;
@@ -14,20 +14,23 @@ use crate::api::FIELD_MANAGER;
 use crate::api::condition::{self, Condition, ConditionStatus, ConditionType};
 use crate::api::reason::Reason;
 
-/// The same reason is told of the same object at most once in this time; longer than the recorder remembers.
+/// The same reason is told of the same object at most once in this time.
 const QUIET: Duration = Duration::from_secs(600);
 
 /// Tells events to the API server.
 pub struct Events {
-    recorder: Recorder,
-    told: Mutex<HashMap<(String, String), Instant>>,
+    client: Client,
+    reporter: Reporter,
+    /// The digests of what was told.
+    told: Mutex<HashMap<u64, Instant>>,
+    digests: RandomState,
 }
 
 impl Events {
     /// Tells events with this client, in the name of this process.
     pub fn new(client: Client, instance: Option<String>) -> Self {
         let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance };
-        Self { recorder: Recorder::new(client, reporter), told: Mutex::default() }
+        Self { client, reporter, told: Mutex::default(), digests: RandomState::new() }
     }
 
     /// Tells what is new in the conditions, if anything is.
@@ -45,8 +48,7 @@ impl Events {
         if !self.is_due(root, &event) {
             return;
         }
-        let object: ObjectReference = root.object_ref(&());
-        if let Err(error) = self.recorder.publish(&event, &object).await {
+        if let Err(error) = self.publish(&event, root).await {
             tracing::warn!(%error, "an event was not taken; the status tells the same");
         }
     }
@@ -63,14 +65,19 @@ impl Events {
         if !self.is_due(root, &event) {
             return;
         }
-        if let Err(error) = self.recorder.publish(&event, &root.object_ref(&())).await {
+        if let Err(error) = self.publish(&event, root).await {
             tracing::warn!(%error, %reason, message, "an event was not taken");
         }
     }
 
-    /// An event that the recorder still remembers would be counted up there, by a patch: another right, for nothing new.
+    /// A recorder keeps what it told for minutes, to count it up when it is told again. Here nothing is, so that thousands
+    /// of new objects would leave thousands of events behind.
+    async fn publish<K: Resource<DynamicType = ()>>(&self, event: &Event, root: &K) -> kube::Result<()> {
+        Recorder::new(self.client.clone(), self.reporter.clone()).publish(event, &root.object_ref(&())).await
+    }
+
     fn is_due<K: Resource<DynamicType = ()>>(&self, root: &K, event: &Event) -> bool {
-        let what = (root.uid().unwrap_or_default(), format!("{} {}", event.action, event.reason));
+        let what = self.digests.hash_one((root.uid(), &event.action, &event.reason));
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.retain(|_, at| at.elapsed() < QUIET);
         if told.contains_key(&what) {

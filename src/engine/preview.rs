@@ -259,7 +259,8 @@ async fn older_rival<P: Explained>(
         let home = it.namespace().unwrap_or_default();
         if viewer.cluster.cloud_name(&home, &it.common().account_ref).await?.as_deref() == Some(&cloud.name())
         {
-            let holder = RootKey { kind: kind_of::<P::Root>(), namespace: home, name: it.name_any() };
+            let holder =
+                RootKey { kind: kind_of::<P::Root>(), namespace: home.into(), name: it.name_any().into() };
             return Ok(Some(rivalry::standing_back(&holder, &namespace)));
         }
     }

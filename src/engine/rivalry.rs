@@ -108,7 +108,7 @@ impl<P: Provider> Pass<'_, P> {
 
 /// What a rival of that namespace is told.
 pub(super) fn standing_back(holder: &RootKey, namespace: &str) -> String {
-    let whose = if holder.namespace == namespace {
+    let whose = if &*holder.namespace == namespace {
         format!("{} `{}`", holder.kind, holder.name)
     } else {
         format!("an older {} of another namespace", holder.kind)

@@ -27,13 +27,12 @@ pub async fn clouds(engine: &Engine) -> Clouds {
     let mut clouds = Clouds::new();
     each::<CloudAccount>(engine, |it| {
         let namespace = it.namespace().unwrap_or_default();
-        let key = ObjectKey { kind: ReferenceKind::CloudAccount, namespace, name: it.name_any() };
+        let key = ObjectKey::new(ReferenceKind::CloudAccount, namespace, it.name_any());
         clouds.extend(resolve::cloud_name(&it).map(|cloud| (key, cloud)));
     })
     .await;
     each::<ClusterCloudAccount>(engine, |it| {
-        let namespace = String::new();
-        let key = ObjectKey { kind: ReferenceKind::ClusterCloudAccount, namespace, name: it.name_any() };
+        let key = ObjectKey::new(ReferenceKind::ClusterCloudAccount, "", it.name_any());
         clouds.extend(resolve::cluster_cloud_name(&it).map(|cloud| (key, cloud)));
     })
     .await;
@@ -45,8 +44,8 @@ pub async fn take<P: Provider>(engine: &Engine, clouds: &Clouds) {
     each::<P::Root>(engine, |root| {
         let key = RootKey {
             kind: kind_of::<P::Root>(),
-            namespace: root.namespace().unwrap_or_default(),
-            name: root.name_any(),
+            namespace: root.namespace().unwrap_or_default().into(),
+            name: root.name_any().into(),
         };
         let account_ref = &root.common().account_ref;
         if let Some(cloud) = clouds.get(&account::reference(account_ref).within(&key.namespace)) {

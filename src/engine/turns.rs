@@ -65,7 +65,7 @@ mod tests {
     use crate::source::ReferenceKind;
 
     fn account(name: &str) -> ObjectKey {
-        ObjectKey { kind: ReferenceKind::ClusterCloudAccount, namespace: String::new(), name: name.into() }
+        ObjectKey::new(ReferenceKind::ClusterCloudAccount, "", name)
     }
 
     #[test]

@@ -49,7 +49,7 @@ async fn told(
     }
     let body = json!({
         "apiVersion": kind.api_version, "kind": kind.kind,
-        "metadata": { "name": key.name, "uid": object.metadata.uid },
+        "metadata": { "name": &*key.name, "uid": object.metadata.uid },
         "status": status,
     });
     let params = PatchParams::apply(FIELD_MANAGER).force();

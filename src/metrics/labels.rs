@@ -119,8 +119,8 @@ pub(super) fn code(status: u16) -> String {
     if (100..600).contains(&status) { status.to_string() } else { "other".to_owned() }
 }
 
-/// The condition's reason. A status may hold the word of another version, or of somebody else.
-pub(super) fn reason(condition: &Condition) -> String {
+/// The condition's reason; nothing for the word of another version, or of somebody else.
+pub(super) fn reason(condition: &Condition) -> Option<Reason> {
     let text: StrDeserializer<'_, Error> = condition.reason.as_str().into_deserializer();
-    Reason::deserialize(text).map_or_else(|_| "Other".to_owned(), |it| it.to_string())
+    Reason::deserialize(text).ok()
 }

@@ -59,9 +59,9 @@ pub struct Named {
     /// Its kind.
     pub kind: &'static str,
     /// Its namespace; empty for objects of the cluster.
-    pub namespace: String,
+    pub namespace: Arc<str>,
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
 }
 
 struct Inner {

@@ -7,7 +7,7 @@ use super::Named;
 use super::labels::{self, Blocked, ConditionOfObject, OfCondition, OfCredential, OfObject};
 use super::registry::Families;
 use crate::api::certificate::CertificateStatus;
-use crate::api::condition::{self, Condition, ConditionType};
+use crate::api::condition::{self, Condition, ConditionStatus, ConditionType};
 use crate::api::reason::Reason;
 
 /// All objects that were told of.
@@ -28,16 +28,16 @@ struct Known {
     renewal: Option<i64>,
     conditions: Vec<Row>,
     /// What keeps its deletion from going on.
-    blocked: Option<String>,
+    blocked: Option<Reason>,
     credential: Option<Credential>,
 }
 
-/// A condition: type, status, reason.
-#[derive(Clone)]
+/// A condition.
 struct Row {
-    r#type: String,
-    status: String,
-    reason: String,
+    r#type: ConditionType,
+    status: ConditionStatus,
+    /// Nothing for a word that is none of ours.
+    reason: Option<Reason>,
 }
 
 impl Objects {
@@ -45,22 +45,21 @@ impl Objects {
     pub(super) fn told(&self, of: Named, conditions: &[Condition], certificate: Option<&CertificateStatus>) {
         let expiry = certificate.and_then(|it| it.certificate.as_ref()).map(|it| it.not_after.as_second());
         let renewal = certificate.and_then(|it| it.renewal_time).map(|it| it.as_second());
-        let blocks = [Reason::DeletionBlocked, Reason::DeleteBrake].map(|it| it.to_string());
-        let ready = condition::find(conditions, ConditionType::Ready).map(labels::reason);
+        let ready = condition::find(conditions, ConditionType::Ready).and_then(labels::reason);
         let mut known = self.lock();
         let before = known.entry(of).or_default();
         *before = Known {
             expiry,
             renewal,
             conditions: conditions.iter().map(Row::of).collect(),
-            blocked: ready.filter(|it| blocks.contains(it)),
+            blocked: ready.filter(|it| matches!(it, Reason::DeletionBlocked | Reason::DeleteBrake)),
             credential: before.credential.take(),
         };
     }
 
     /// What keeps the deletion of an object from going on.
     pub(super) fn blocked(&self, of: Named, reason: Reason) {
-        self.lock().entry(of).or_default().blocked = Some(reason.to_string());
+        self.lock().entry(of).or_default().blocked = Some(reason);
     }
 
     /// When the credential of an account ends.
@@ -96,8 +95,8 @@ impl Objects {
                     families.object_conditions.get_or_create(&row.of_object(of)).set(1);
                 }
             }
-            if let Some(reason) = known.blocked.clone() {
-                *blocked.entry(Blocked { kind: of.kind, reason }).or_default() += 1;
+            if let Some(reason) = known.blocked {
+                *blocked.entry(Blocked { kind: of.kind, reason: reason.to_string() }).or_default() += 1;
             }
         }
         for (labels, count) in conditions {
@@ -117,7 +116,7 @@ impl Known {
     /// The times that only this object has.
     fn tell(&self, of: &Named, families: &Families) {
         let Named { kind, namespace, name } = of;
-        let labels = || OfObject { namespace: namespace.clone(), name: name.clone(), kind };
+        let labels = || OfObject { namespace: namespace.to_string(), name: name.to_string(), kind };
         if let Some(at) = self.expiry {
             families.expiries.get_or_create(&labels()).set(at);
         }
@@ -128,7 +127,8 @@ impl Known {
             && let Some(at) = until()
         {
             let credential = if *temporary { "temporary" } else { "secret" };
-            let labels = OfCredential { namespace: namespace.clone(), name: name.clone(), credential };
+            let labels =
+                OfCredential { namespace: namespace.to_string(), name: name.to_string(), credential };
             families.credentials.get_or_create(&labels).set(at);
         }
     }
@@ -136,21 +136,29 @@ impl Known {
 
 impl Row {
     fn of(condition: &Condition) -> Self {
-        Self {
-            r#type: format!("{:?}", condition.type_),
-            status: format!("{:?}", condition.status),
-            reason: labels::reason(condition),
-        }
+        Self { r#type: condition.type_, status: condition.status, reason: labels::reason(condition) }
     }
 
     fn of_kind(&self, kind: &'static str) -> OfCondition {
-        let Self { r#type, status, reason } = self.clone();
+        let [r#type, status, reason] = self.words();
         OfCondition { kind, r#type, status, reason }
     }
 
+    fn words(&self) -> [String; 3] {
+        let reason = self.reason.map_or_else(|| "Other".to_owned(), |it| it.to_string());
+        [format!("{:?}", self.r#type), format!("{:?}", self.status), reason]
+    }
+
     fn of_object(&self, of: &Named) -> ConditionOfObject {
-        let Self { r#type, status, reason } = self.clone();
-        let Named { kind, namespace, name } = of.clone();
-        ConditionOfObject { namespace, name, kind, r#type, status, reason }
+        let [r#type, status, reason] = self.words();
+        let Named { kind, namespace, name } = of;
+        ConditionOfObject {
+            namespace: namespace.to_string(),
+            name: name.to_string(),
+            kind,
+            r#type,
+            status,
+            reason,
+        }
     }
 }

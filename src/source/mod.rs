@@ -15,6 +15,7 @@ pub mod target;
 pub mod watch;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -112,16 +113,16 @@ impl Reference {
     /// The object that a resource of that namespace means.
     pub fn within(&self, namespace: &str) -> ObjectKey {
         let namespace = match self.kind {
-            ReferenceKind::ClusterCloudAccount | ReferenceKind::Namespace => String::new(),
+            ReferenceKind::ClusterCloudAccount | ReferenceKind::Namespace => "",
             ReferenceKind::Secret
             | ReferenceKind::ConfigMap
             | ReferenceKind::CloudAccount
             | ReferenceKind::ServiceAccount
             | ReferenceKind::CertificateRequest
             | ReferenceKind::KeyVaultCertificate
-            | ReferenceKind::IotdaCertificate => namespace.to_owned(),
+            | ReferenceKind::IotdaCertificate => namespace,
         };
-        ObjectKey { kind: self.kind, namespace, name: self.name.clone() }
+        ObjectKey::new(self.kind, namespace, &*self.name)
     }
 }
 
@@ -131,15 +132,20 @@ pub struct ObjectKey {
     /// Its kind.
     pub kind: ReferenceKind,
     /// Its namespace.
-    pub namespace: String,
+    pub namespace: Arc<str>,
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
 }
 
 impl ObjectKey {
+    /// Of these three.
+    pub fn new(kind: ReferenceKind, namespace: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
+        Self { kind, namespace: namespace.into(), name: name.into() }
+    }
+
     /// The Namespace of that name.
     pub fn namespace(name: &str) -> Self {
-        Self { kind: ReferenceKind::Namespace, namespace: String::new(), name: name.to_owned() }
+        Self::new(ReferenceKind::Namespace, "", name)
     }
 }
 

@@ -61,7 +61,7 @@ impl Cluster {
         let namespace = account.namespace().unwrap_or_default();
         let found = Found {
             display: format!("CloudAccount `{name}`"),
-            key: ObjectKey { kind: ReferenceKind::CloudAccount, namespace: namespace.clone(), name },
+            key: ObjectKey::new(ReferenceKind::CloudAccount, &*namespace, name),
             object: account,
             namespace: &namespace,
         };
@@ -92,7 +92,7 @@ impl Cluster {
         let name = account.name_any();
         let found = Found {
             display: format!("ClusterCloudAccount `{name}`"),
-            key: ObjectKey { kind: ReferenceKind::ClusterCloudAccount, namespace: String::new(), name },
+            key: ObjectKey::new(ReferenceKind::ClusterCloudAccount, "", name),
             object: account,
             namespace: self.operator_namespace(),
         };

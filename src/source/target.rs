@@ -1,11 +1,12 @@
 //! What a resource is pointed at in a cloud, and which of these an account allows. Pure.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// One remote name, as the segments of a path: the service, the way to its parent, the name. In lower case, because
 /// the clouds compare names without regard to case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Target(Vec<String>);
+pub struct Target(Arc<[String]>);
 
 impl Target {
     /// The remote name at the end of these segments.
@@ -23,7 +24,7 @@ impl Target {
     pub fn is_covered_by(&self, glob: &str) -> bool {
         let glob = glob.to_ascii_lowercase();
         let patterns: Vec<_> = glob.split('/').collect();
-        patterns.len() == self.0.len() && patterns.iter().zip(&self.0).all(|(glob, text)| covers(glob, text))
+        patterns.len() == self.0.len() && patterns.iter().zip(&*self.0).all(|(glob, text)| covers(glob, text))
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::fmt::Debug;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
 use k8s_openapi::NamespaceResourceScope;
@@ -40,7 +40,7 @@ pub struct Change {
 pub struct SourceWatches {
     client: Client,
     changes: UnboundedSender<Change>,
-    open: Mutex<HashSet<(ReferenceKind, String)>>,
+    open: Mutex<HashSet<(ReferenceKind, Arc<str>)>>,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -94,7 +94,7 @@ impl SourceWatches {
         });
     }
 
-    fn spawn<K>(&self, kind: ReferenceKind, namespace: &str)
+    fn spawn<K>(&self, kind: ReferenceKind, namespace: &Arc<str>)
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
             + Clone
@@ -105,7 +105,7 @@ impl SourceWatches {
     {
         let api = Api::<PartialObjectMeta<K>>::namespaced(self.client.clone(), namespace);
         let changes = self.changes.clone();
-        let namespace = namespace.to_owned();
+        let namespace = namespace.clone();
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
             let config = watcher::Config::default().timeout(WATCH_SECONDS);
             let mut events = watcher(api, config).default_backoff().boxed();
@@ -114,12 +114,12 @@ impl SourceWatches {
                 let event = match event {
                     Ok(event) => event,
                     Err(error) => {
-                        tracing::debug!(?kind, namespace, %error, "watch interrupted");
+                        tracing::debug!(?kind, %namespace, %error, "watch interrupted");
                         continue;
                     }
                 };
                 for (name, version) in known.changes(event) {
-                    let key = ObjectKey { kind, namespace: namespace.clone(), name };
+                    let key = ObjectKey::new(kind, namespace.clone(), name);
                     if changes.send(Change { key, version }).is_err() {
                         return; // the operator is shutting down
                     }
