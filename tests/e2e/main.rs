@@ -20,6 +20,7 @@ mod key_vault_drift;
 mod key_vault_exported;
 mod key_vault_signed;
 mod killed;
+mod listings;
 mod load;
 mod metrics;
 mod overlap;

@@ -1,0 +1,120 @@
+//! Listings of parents: those of several pages are read to their end, and a restart reads each parent once.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, ensure};
+use certferry_rig::control_plane::Options;
+use certferry_rig::installation::ca;
+use certferry_rig::wait::eventually;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::failover::Stage;
+use crate::service::from_secret;
+use crate::world::{SOON, World};
+
+/// The first page of what an instance lists holds as many.
+const PAGE_OF_AN_INSTANCE: usize = 50;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_of_several_pages_is_listed_to_its_end() -> Result<()> {
+    let world = World::of_services("pages").await?;
+    let two = json!({ "apiManagement": { "largestPage": 2 } });
+    world.emulator.control(Method::PATCH, "switches", Some(&two)).await?;
+    world.tls_secret("client", &ca("client")?).await?;
+    let names = ["a", "b", "c", "d", "e"];
+    for name in names {
+        world.apply(&world.in_service(name, from_secret())).await?;
+    }
+    for name in names {
+        world.ready(name).await?;
+    }
+    let settled = world.requests().await?.len();
+    let listed = |requests: &[Value], skip: &str| {
+        let query = |it: &&Value| it["query"].as_str().is_some_and(|it| it.contains(skip));
+        requests.iter().filter(query).count()
+    };
+    eventually(SOON * 10, "a listing to the end", async || {
+        let requests = world.requests().await?;
+        ensure!(listed(&requests[settled..], "skip=4") >= 1, "not yet");
+        Ok(())
+    })
+    .await?;
+    let requests = world.requests().await?.split_off(settled);
+    ensure!(only_lists(&requests), "a certificate was read by itself: {requests:#?}");
+    ensure!(listed(&requests, "skip=2") >= 1 && listed(&requests, "skip=6") == 0);
+
+    world.tamper_service(Method::DELETE, "e", None).await?;
+    eventually(SOON * 10, "what was on the last page put back", async || world.stored("e").await.map(drop))
+        .await?;
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_of_several_pages_is_listed_to_its_end() -> Result<()> {
+    let world = World::of_instances("pages").await?;
+    for number in 0..PAGE_OF_AN_INSTANCE {
+        world.plant(&ca(&format!("another's {number}"))?).await?;
+    }
+    world.uploaded(&ca("ours")?, json!({})).await?;
+    let settled = world.requests().await?.len();
+    let further = |it: &&Value| it["query"].as_str().is_some_and(|it| it.contains("marker="));
+    eventually(SOON * 10, "a listing of two pages", async || {
+        let requests = world.requests().await?;
+        ensure!(requests[settled..].iter().any(|it| further(&it)), "not yet");
+        Ok(())
+    })
+    .await?;
+    let requests = world.requests().await?.split_off(settled);
+    ensure!(only_lists(&requests), "a certificate was read by itself: {requests:#?}");
+
+    let id = world.field("devices", ".status.remote.id").await?;
+    let path = format!("instances/iotda-1/certificates/{id}");
+    world.emulator.control(Method::DELETE, &path, None).await?;
+    eventually(SOON * 10, "what was on the last page put back", async || {
+        ensure!(world.all_in("iotda-1").await?.len() > PAGE_OF_AN_INSTANCE, "not yet");
+        Ok(())
+    })
+    .await?;
+    world.ready("devices").await?;
+    world.stop().await
+}
+
+fn only_lists(requests: &[Value]) -> bool {
+    requests.iter().all(|it| it["operation"].as_str().is_some_and(|it| it.ends_with(".list")))
+}
+
+/// The watches of what objects refer to begin together with the first passes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_reads_each_hub_once() -> Result<()> {
+    let stage = Stage::bare(Options { audit: true, ..Default::default() }).await?;
+    stage.cluster.install().await?;
+    let mut operator = stage.operator(&[]).await?;
+    let world = stage.world("restart").await?;
+    let names: Vec<_> = (0..40).map(|number| format!("root-{number}")).collect();
+    let hourly = |name: &String| world.certificate(name).replace("resyncInterval: 1m", "resyncInterval: 1h");
+    world.apply(&names.iter().map(hourly).collect::<Vec<_>>().join("---\n")).await?;
+    for name in &names {
+        world.ready(name).await?;
+    }
+
+    let (settled, told) = (world.calls().await?, stage.plane.audit_events()?.len());
+    operator.restart().await?;
+    eventually(SOON, "a pass over each object", async || {
+        let events = stage.plane.audit_events()?.split_off(told);
+        let passed: BTreeSet<_> = events
+            .into_iter()
+            .filter(|it| it.verb == "get" && it.resource == "iothubcertificates")
+            .map(|it| it.name)
+            .collect();
+        ensure!(names.iter().all(|it| passed.contains(it)), "{} of {}", passed.len(), names.len());
+        Ok(())
+    })
+    .await?;
+    // An account has no turn for them all at once: those that had none come back within five seconds.
+    tokio::time::sleep(std::time::Duration::from_secs(7)).await;
+    let requests = world.requests().await?.split_off(settled);
+    ensure!(requests.len() == 1 && only_lists(&requests), "{requests:#?}");
+    operator.stop().await?;
+    world.stop().await
+}
