@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::StreamExt;
 use k8s_openapi::NamespaceResourceScope;
@@ -18,14 +19,18 @@ use kube_runtime::{WatchStreamExt, predicates, watcher};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::cert_manager::CertificateRequest;
-use super::{ObjectKey, ReferenceKind};
+use super::{ObjectKey, ReferenceKind, status_code};
 use crate::api::iotda::IotdaCertificate;
 use crate::api::key_vault::KeyVaultCertificate;
 
 /// Seconds after which a silent watch is opened anew, so that a dead connection is noticed.
 pub const WATCH_SECONDS: u32 = 50;
+
+/// A watch that is interrupted again and again is told of once in this time.
+const QUIET: Duration = Duration::from_secs(600);
 
 /// A referenced object changed, to this `resourceVersion`; `None` when it is gone.
 #[derive(Clone, Debug)]
@@ -84,8 +89,15 @@ impl SourceWatches {
                 .applied_objects()
                 .predicate_filter(predicates::labels, Default::default());
             let mut labelled = std::pin::pin!(labelled);
+            let mut interruptions = Interruptions::default();
             while let Some(event) = labelled.next().await {
-                let Ok(namespace) = event else { continue }; // interrupted; the watch goes on by itself
+                let namespace = match event {
+                    Ok(namespace) => namespace,
+                    Err(error) => {
+                        interruptions.tell(ReferenceKind::Namespace, "", &error);
+                        continue;
+                    }
+                };
                 let key = ObjectKey::namespace(&namespace.name_any());
                 if changes.send(Change { key, version: namespace.resource_version() }).is_err() {
                     return; // the operator is shutting down
@@ -109,12 +121,12 @@ impl SourceWatches {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
             let config = watcher::Config::default().timeout(WATCH_SECONDS);
             let mut events = watcher(api, config).default_backoff().boxed();
-            let mut known = Known::default();
+            let (mut known, mut interruptions) = (Known::default(), Interruptions::default());
             while let Some(event) = events.next().await {
                 let event = match event {
                     Ok(event) => event,
                     Err(error) => {
-                        tracing::debug!(?kind, %namespace, %error, "watch interrupted");
+                        interruptions.tell(kind, &namespace, &error);
                         continue;
                     }
                 };
@@ -127,6 +139,35 @@ impl SourceWatches {
             }
         });
     }
+}
+
+/// What a watch was interrupted by. It goes on by itself, in vain where it is refused: then somebody has to know.
+#[derive(Default)]
+struct Interruptions {
+    told: Option<Instant>,
+}
+
+impl Interruptions {
+    fn tell(&mut self, kind: ReferenceKind, namespace: &str, error: &watcher::Error) {
+        let is_due = self.told.is_none_or(|at| at.elapsed() > QUIET);
+        if is_due && is_refusal(error) {
+            self.told = Some(Instant::now());
+            tracing::warn!(?kind, namespace, %error, "changes are not noticed, as their watch is refused");
+        } else {
+            tracing::debug!(?kind, namespace, %error, "a watch was interrupted; it is begun anew");
+        }
+    }
+}
+
+fn is_refusal(error: &watcher::Error) -> bool {
+    let code = match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => status_code(error),
+        watcher::Error::WatchError(status) => Some(status.code),
+        watcher::Error::NoResourceVersion => None,
+    };
+    code == Some(403)
 }
 
 /// The names that a watch knows, so that what vanished while it was interrupted is noticed at the next listing.

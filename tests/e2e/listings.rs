@@ -1,4 +1,4 @@
-//! Listings of parents: those of several pages are read to their end, and a restart reads each parent once.
+//! Listings of parents at rest: one of several pages is read to its end, and a restart reads each parent once.
 
 use std::collections::BTreeSet;
 
@@ -12,9 +12,6 @@ use serde_json::{Value, json};
 use crate::failover::Stage;
 use crate::service::from_secret;
 use crate::world::{SOON, World};
-
-/// The first page of what an instance lists holds as many.
-const PAGE_OF_AN_INSTANCE: usize = 50;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_of_several_pages_is_listed_to_its_end() -> Result<()> {
@@ -47,36 +44,6 @@ async fn a_service_of_several_pages_is_listed_to_its_end() -> Result<()> {
     world.tamper_service(Method::DELETE, "e", None).await?;
     eventually(SOON * 10, "what was on the last page put back", async || world.stored("e").await.map(drop))
         .await?;
-    world.stop().await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_instance_of_several_pages_is_listed_to_its_end() -> Result<()> {
-    let world = World::of_instances("pages").await?;
-    for number in 0..PAGE_OF_AN_INSTANCE {
-        world.plant(&ca(&format!("another's {number}"))?).await?;
-    }
-    world.uploaded(&ca("ours")?, json!({})).await?;
-    let settled = world.requests().await?.len();
-    let further = |it: &&Value| it["query"].as_str().is_some_and(|it| it.contains("marker="));
-    eventually(SOON * 10, "a listing of two pages", async || {
-        let requests = world.requests().await?;
-        ensure!(requests[settled..].iter().any(|it| further(&it)), "not yet");
-        Ok(())
-    })
-    .await?;
-    let requests = world.requests().await?.split_off(settled);
-    ensure!(only_lists(&requests), "a certificate was read by itself: {requests:#?}");
-
-    let id = world.field("devices", ".status.remote.id").await?;
-    let path = format!("instances/iotda-1/certificates/{id}");
-    world.emulator.control(Method::DELETE, &path, None).await?;
-    eventually(SOON * 10, "what was on the last page put back", async || {
-        ensure!(world.all_in("iotda-1").await?.len() > PAGE_OF_AN_INSTANCE, "not yet");
-        Ok(())
-    })
-    .await?;
-    world.ready("devices").await?;
     world.stop().await
 }
 

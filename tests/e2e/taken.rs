@@ -1,9 +1,9 @@
-//! The rights without which no certificate in a hub is kept, each taken away by itself: what is missing is told, and when
+//! The rights that certificates in a hub need, each taken away by itself: what is missing is told, and when
 //! it is granted again the work goes on, without a restart.
 
 use anyhow::{Context, Result, ensure};
 use certferry_rig::control_plane::Options;
-use certferry_rig::installation::NAMESPACE;
+use certferry_rig::installation::{NAMESPACE, ca};
 use certferry_rig::operator::Operator;
 use certferry_rig::wait::eventually;
 use serde_json::{Value, json};
@@ -53,12 +53,22 @@ fn rights() -> Vec<Right> {
         at_work(CLUSTER, "clustercloudaccounts", "get"),
         at_work(CLUSTER, "clustercloudaccounts", "patch"),
         at_work(CLUSTER, "clustercloudaccounts/status", "patch"),
+        at_work(CLUSTER, "namespaces", "get"),
         at_work(LEADER, "leases", "update"),
         right(SOURCES, "secrets", "get", Used::AtWork, Told::InStatus("SourcesNotGranted")),
+        right(SOURCES, "configmaps", "get", Used::AtWork, Told::InStatus("SourcesNotGranted")),
         at_start(RESOURCES, "iothubcertificates", "list"),
         at_start(RESOURCES, "iothubcertificates", "watch"),
+        at_start(RESOURCES, "cloudaccounts", "list"),
+        at_start(RESOURCES, "cloudaccounts", "watch"),
         at_start(CLUSTER, "clustercloudaccounts", "list"),
         at_start(CLUSTER, "clustercloudaccounts", "watch"),
+        at_start(CLUSTER, "namespaces", "list"),
+        at_start(CLUSTER, "namespaces", "watch"),
+        at_start(SOURCES, "secrets", "list"),
+        at_start(SOURCES, "secrets", "watch"),
+        at_start(SOURCES, "configmaps", "list"),
+        at_start(SOURCES, "configmaps", "watch"),
         at_start(LEADER, "leases", "get"),
         at_start(LEADER, "leases", "create"),
     ]
@@ -91,13 +101,7 @@ async fn missed(world: &World, operator: &mut Operator, right: &Right, name: &st
             .await?;
         operator.restart().await?;
     }
-    let account = format!("{}-{name}", world.namespace);
-    world.cluster.emulated_account(&account, &world.namespace, &world.emulator.urls).await?;
-    let of_the_world = format!("kind: ClusterCloudAccount, name: {}", world.namespace);
-    let certificate = world.certificate(name);
-    let certificate =
-        certificate.replace(&of_the_world, &format!("kind: ClusterCloudAccount, name: {account}"));
-    world.apply(&certificate).await?;
+    uses(world, right.resource, name).await?;
     eventually(SOON, "a word of what is missing", async || {
         match right.told {
             Told::InStatus(reason) => {
@@ -116,6 +120,34 @@ async fn missed(world: &World, operator: &mut Operator, right: &Right, name: &st
     .await?;
     replace(world, &role).await?;
     world.ready(name).await
+}
+
+/// A new account, and a new certificate, for which the resource is looked at.
+async fn uses(world: &World, resource: &str, name: &str) -> Result<()> {
+    let account = format!("{}-{name}", world.namespace);
+    world.cluster.emulated_account(&account, &world.namespace, &world.emulator.urls).await?;
+    if resource == "namespaces" {
+        let labels = json!({ "kubernetes.io/metadata.name": world.namespace });
+        let labelled = json!({ "names": null, "selector": { "matchLabels": labels } });
+        let patch = json!({ "spec": { "allowedNamespaces": labelled } }).to_string();
+        let by_labels = ["patch", "clustercloudaccount", &account, "--type=merge", "-p", &patch];
+        world.cluster.kubectl(&by_labels, None).await?;
+    }
+    let of_the_world = format!("kind: ClusterCloudAccount, name: {}", world.namespace);
+    let mut certificate = world
+        .certificate(name)
+        .replace(&of_the_world, &format!("kind: ClusterCloudAccount, name: {account}"));
+    if resource == "configmaps" {
+        let map = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "factory-ca" },
+            "data": { "ca.crt": ca("Factory root")?.certificate },
+        });
+        world.apply(&map.to_string()).await?;
+        certificate = certificate
+            .replace("{secretRef: {name: factory-ca}}", "{configMapRef: {name: factory-ca, key: ca.crt}}")
+            .replace("  verification: {proofOfPossession: {}}\n", "");
+    }
+    world.apply(&certificate).await
 }
 
 async fn role(world: &World, role: &str) -> Result<Value> {
