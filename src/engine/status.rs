@@ -452,10 +452,11 @@ fn requeue(
     }
 }
 
-/// Whether nothing tells when the cause is gone: no cloud, and no watch that has not been interrupted.
+/// Whether nothing tells when the cause is gone: no cloud, and no watch that has not been interrupted. Any of these may be
+/// what blocks a deletion.
 fn is_granted_unseen(reason: Reason) -> bool {
-    use Reason::{AccessDenied, OutputsNotGranted, SourcesNotGranted, TargetNotFound};
-    matches!(reason, AccessDenied | TargetNotFound | SourcesNotGranted | OutputsNotGranted)
+    use Reason::{AccessDenied, DeletionBlocked, OutputsNotGranted, SourcesNotGranted, TargetNotFound};
+    matches!(reason, AccessDenied | TargetNotFound | SourcesNotGranted | OutputsNotGranted | DeletionBlocked)
 }
 
 /// A role that was just assigned takes minutes to work, and a target may be in the making: an object that was just

@@ -294,8 +294,8 @@ fn waits(found: Reason) -> Vec<u64> {
 }
 
 #[test]
-fn a_new_denial_or_a_missing_target_is_tried_a_few_times_in_its_first_quarter_of_an_hour() {
-    for reason in [Reason::AccessDenied, Reason::TargetNotFound] {
+fn what_nobody_tells_of_is_tried_a_few_times_in_its_first_quarter_of_an_hour() {
+    for reason in [Reason::AccessDenied, Reason::TargetNotFound, Reason::DeletionBlocked] {
         assert_eq!(waits(reason), [30, 30, 60, 120, 240, 480, 900, 900, 900], "{reason}");
     }
 }
