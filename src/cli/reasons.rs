@@ -41,8 +41,8 @@ const CLASSES: [(Class, &str, &str); 8] = [
     (
         Class::Conflict,
         "somebody has to decide",
-        "`Stalled=True`; looked at again when something changes, and every quarter of an hour. `DeletionBlocked` is tried \
-         sooner at first.",
+        "`Stalled=True`; looked at again when something changes, and every quarter of an hour. An object that \
+         stalls by `DeletionBlocked` is tried sooner at first.",
     ),
     (Class::Suspended, "suspended", "Ready keeps its value; nothing is looked at."),
 ];

@@ -66,7 +66,11 @@ pub(super) struct Run {
     #[arg(long, default_value = "json")]
     log_format: LogFormat,
     /// What is logged, as `tracing` filters.
-    #[arg(long, env = "RUST_LOG", default_value = "info,typespec_client_core=warn,kube_runtime=warn")]
+    #[arg(
+        long,
+        env = "RUST_LOG",
+        default_value = "info,typespec_client_core=warn,kube_runtime=warn,kube_runtime::watcher=error"
+    )]
     log_filter: String,
 }
 

@@ -25,6 +25,7 @@ use super::dependents::RootKey;
 use super::served::Scoped;
 use super::{Engine, backoff};
 use crate::metrics::Passed;
+use crate::source::watch::Quiet;
 use crate::source::{ObjectKey, ReferenceKind};
 
 /// How many objects of a kind are worked on at a time; of one account fewer.
@@ -33,8 +34,11 @@ const CONCURRENCY: u16 = 64;
 /// A pass that takes longer is given up and begun anew, whatever it waits for.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-/// A watch that is interrupted again and again is told of once in this time.
-const QUIET: Duration = Duration::from_secs(600);
+/// When an object that exists and is not listed yet is looked for again.
+const UNLISTED: Duration = Duration::from_secs(2);
+
+/// When one is looked for again of which the API server told nothing.
+const UNREADABLE: Duration = Duration::from_secs(30);
 
 /// Where `kubectl apply` keeps the whole manifest.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -56,7 +60,7 @@ pub async fn run<K, Fut>(
     let (sender, triggers) = unbounded_channel();
     let memory = engine.memory.clone();
     engine.dependents.notify(kind, move |key| {
-        memory.has_news(&key);
+        memory.wakes(&key);
         let _ = sender.send(key); // fails only when the controller has ended
     });
     let woken = engine.metrics.clone();
@@ -84,11 +88,11 @@ pub async fn run<K, Fut>(
     let queue = engine.clone();
     let changed = changed.inspect_ok(move |it| {
         let key = root_key(kind, it);
-        queue.memory.has_news(&key);
+        queue.memory.wakes(&key);
         queue.metrics.due(key.named(), Duration::ZERO);
     });
 
-    let (gone, mut told) = (engine.clone(), None::<Instant>);
+    let (gone, mut quiet) = (engine.clone(), Quiet::default());
     let pass = Arc::new(pass);
     let passing = engine.clone();
     Controller::for_stream(changed, reader)
@@ -114,10 +118,9 @@ pub async fn run<K, Fut>(
                     let namespace = of.namespace.unwrap_or_default().into();
                     let key = RootKey { kind, namespace, name: of.name.into() };
                     gone.metrics.forget(&key.named());
-                    tokio::spawn(forget_if_gone::<K>(gone.clone(), key));
+                    tokio::spawn(look_again::<K>(gone.clone(), key));
                 }
-                Err(error) if told.is_none_or(|at| at.elapsed() > QUIET) => {
-                    told = Some(Instant::now());
+                Err(error) if quiet.is_over() => {
                     tracing::warn!(%error, kind, "a watch was interrupted; it is begun anew");
                 }
                 Err(error) => tracing::debug!(%error, kind, "a watch was interrupted; it is begun anew"),
@@ -127,13 +130,20 @@ pub async fn run<K, Fut>(
         .await;
 }
 
-/// An object that went before its watch began, or while its pass ran, is told by no event. One that is only not listed yet
-/// keeps its claim.
-async fn forget_if_gone<K: Resource<DynamicType = ()>>(engine: Arc<Engine>, key: RootKey) {
+/// An object that went before its watch began, or while its pass ran, is told by no event. One that is only not listed yet,
+/// as a listing goes on for pages, keeps its claim and has its pass later.
+async fn look_again<K: Resource<DynamicType = ()>>(engine: Arc<Engine>, key: RootKey) {
     let resource = ApiResource::erase::<K>(&());
-    let api = Api::<DynamicObject>::namespaced_with(engine.client.clone(), &key.namespace, &resource);
-    if !key.namespace.is_empty() && matches!(api.get_metadata_opt(&key.name).await, Ok(None)) {
-        engine.forget(&key);
+    let api: Api<DynamicObject> = match &*key.namespace {
+        "" => Api::all_with(engine.client.clone(), &resource),
+        namespace => Api::namespaced_with(engine.client.clone(), namespace, &resource),
+    };
+    match api.get_metadata_opt(&key.name).await {
+        Ok(None) => engine.forget(&key),
+        found => {
+            tokio::time::sleep(if found.is_ok() { UNLISTED } else { UNREADABLE }).await;
+            engine.dependents.wake([key]);
+        }
     }
 }
 
@@ -155,9 +165,9 @@ where
     Fut: Future<Output = Option<Duration>>,
 {
     // Woken twice for one thing, which the pass in between has seen.
-    if let Some(due) = engine.memory.rest(&key) {
-        engine.metrics.due(key.named(), due);
-        return Ok(Action::requeue(due));
+    if let Some(left) = engine.memory.rest(&key) {
+        engine.metrics.rests(key.named(), left);
+        return Ok(Action::requeue(left));
     }
     engine.memory.begins(&key);
     let (begun, _working) = (Instant::now(), engine.metrics.working(&key.named()));

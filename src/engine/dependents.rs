@@ -145,6 +145,13 @@ impl Dependents {
         sources
     }
 
+    /// Whether a resource refers to anything of that kind in that namespace.
+    pub fn refer_to(&self, kind: ReferenceKind, namespace: &str) -> bool {
+        let index = self.lock();
+        let first = index.from(ObjectKey::new(kind, namespace, "")).next();
+        first.is_some_and(|(key, _)| key.kind == kind && &*key.namespace == namespace)
+    }
+
     /// A resource that refers to the object: the first, if several do.
     pub fn user(&self, key: &ObjectKey) -> Option<RootKey> {
         self.lock().dependents_of(key).next().cloned()
@@ -216,8 +223,12 @@ impl Drop for AtWork<'_> {
 
 impl Index {
     fn dependents_of(&self, key: &ObjectKey) -> impl Iterator<Item = &RootKey> {
-        let first = (key.clone(), RootKey { kind: "", namespace: "".into(), name: "".into() });
-        self.dependents.range(first..).take_while(move |(it, _)| it == key).map(|(_, root)| root)
+        self.from(key.clone()).take_while(move |(it, _)| it == key).map(|(_, root)| root)
+    }
+
+    /// What is referred to from that object on, with who refers to it.
+    fn from(&self, key: ObjectKey) -> impl Iterator<Item = &(ObjectKey, RootKey)> {
+        self.dependents.range((key, RootKey { kind: "", namespace: "".into(), name: "".into() })..)
     }
 
     /// The version of the object that the last pass over the resource read.
@@ -303,6 +314,9 @@ mod tests {
 
         dependents.changed(&secret("s"), Some("1"));
         assert_eq!(drain(&queue), ["a", "b"]);
+        let refer_to = |namespace| dependents.refer_to(ReferenceKind::Secret, namespace);
+        assert!(refer_to("ns") && !refer_to("n") && !refer_to("ns2"));
+        assert!(!dependents.refer_to(ReferenceKind::ConfigMap, "ns"));
         dependents.has_read(&root("a"), &[(secret("s"), "1".into())]);
         dependents.changed(&secret("s"), Some("1"));
         assert_eq!(drain(&queue), ["b"]);
@@ -347,7 +361,7 @@ mod tests {
     #[test]
     fn what_a_pass_finds_not_to_matter_wakes_nobody() {
         let (tell, queue) = controller();
-        let (dependents, namespace) = (Dependents::default(), ObjectKey::namespace("ns"));
+        let (dependents, namespace) = (Dependents::default(), ObjectKey::of_namespace("ns"));
         dependents.notify("Kind", tell);
         let a = root("a");
         dependents.refers(&a, [namespace.clone()]);

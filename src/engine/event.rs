@@ -70,20 +70,20 @@ impl Events {
         }
     }
 
-    /// A recorder keeps what it told for minutes, to count it up when it is told again. Here nothing is, so that thousands
-    /// of new objects would leave thousands of events behind.
+    /// A recorder remembers for minutes what it told, to count it up when it is told again. As nothing is told again so soon,
+    /// that would only hold an event for each of thousands of new objects.
     async fn publish<K: Resource<DynamicType = ()>>(&self, event: &Event, root: &K) -> kube::Result<()> {
         Recorder::new(self.client.clone(), self.reporter.clone()).publish(event, &root.object_ref(&())).await
     }
 
     fn is_due<K: Resource<DynamicType = ()>>(&self, root: &K, event: &Event) -> bool {
         let what = self.digests.hash_one((root.uid(), &event.action, &event.reason));
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.retain(|_, at| at.elapsed() < QUIET);
+        let (now, mut told) = (Instant::now(), self.told.lock().unwrap_or_else(PoisonError::into_inner));
+        told.retain(|_, at| now.duration_since(*at) < QUIET);
         if told.contains_key(&what) {
             return false;
         }
-        told.insert(what, Instant::now());
+        told.insert(what, now);
         true
     }
 }

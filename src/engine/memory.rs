@@ -1,6 +1,6 @@
-//! What is remembered of each resource between passes. Losing it costs nothing but an early retry.
+//! What is remembered of each resource between passes. Losing it costs nothing but an early pass.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +16,6 @@ use crate::api::reason::Class;
 #[derive(Default)]
 pub struct Memory {
     tracks: Mutex<HashMap<RootKey, Track>>,
-    changed: Mutex<HashSet<RootKey>>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -26,9 +25,21 @@ struct Track {
     unread_since: Option<Instant>,
     answered: Option<Timestamp>,
     looked: Option<Look>,
-    /// When the next pass is due, and whether there was news since the last one began.
-    due: Option<Instant>,
-    news: bool,
+    pass: LastPass,
+    /// Whether the object itself changed since a pass asked.
+    changed: bool,
+}
+
+/// The last pass over a resource, as far as it makes the next one needless.
+#[derive(Clone, Copy, Default)]
+enum LastPass {
+    /// There was none, or something is new since it began.
+    #[default]
+    Outdated,
+    /// It is at work.
+    AtWork,
+    /// It ended; the next is due then.
+    GoodUntil(Instant),
 }
 
 impl Track {
@@ -96,39 +107,40 @@ impl Memory {
 
     /// The object itself changed.
     pub fn changed(&self, key: RootKey) {
-        self.changed.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        self.tracks().entry(key).or_default().changed = true;
     }
 
     /// Whether it did, since this was asked last.
     pub fn take_change(&self, key: &RootKey) -> bool {
-        self.changed.lock().unwrap_or_else(PoisonError::into_inner).remove(key)
+        self.tracks().get_mut(key).is_some_and(|it| std::mem::take(&mut it.changed))
     }
 
-    /// There is news of a resource, or of what it refers to. Told before its controller is, which may come to it late.
-    pub fn has_news(&self, key: &RootKey) {
+    /// Something is new about a resource, or about what it refers to. Told before its controller is, which may come to it
+    /// late.
+    pub fn wakes(&self, key: &RootKey) {
         if let Some(track) = self.tracks().get_mut(key) {
-            track.news = true;
+            track.pass = LastPass::Outdated;
         }
     }
 
-    /// A pass begins, and reads all news.
+    /// A pass begins, and reads all that is new.
     pub fn begins(&self, key: &RootKey) {
-        let mut tracks = self.tracks();
-        let track = tracks.entry(key.clone()).or_default();
-        (track.due, track.news) = (None, false);
+        self.tracks().entry(key.clone()).or_default().pass = LastPass::AtWork;
     }
 
-    /// It ends, and asks for the next one.
+    /// It ends, and asks for the next one. That of a resource which was forgotten meanwhile was over one of that name.
     pub fn ends(&self, key: &RootKey, due: Duration) {
-        if let Some(track) = self.tracks().get_mut(key) {
-            track.due = Some(Instant::now() + due);
+        if let Some(track) = self.tracks().get_mut(key).filter(|it| matches!(it.pass, LastPass::AtWork)) {
+            track.pass = LastPass::GoodUntil(Instant::now() + due);
         }
     }
 
-    /// How long nothing is to be done: since the last pass there is no news, and the next is not due.
+    /// How long nothing is to be done: nothing is new since the last pass, and the next is not due.
     pub fn rest(&self, key: &RootKey) -> Option<Duration> {
-        let due = self.tracks().get(key).filter(|it| !it.news)?.due?;
-        time_until(due)
+        match self.tracks().get(key)?.pass {
+            LastPass::GoodUntil(due) => time_until(due),
+            LastPass::Outdated | LastPass::AtWork => None,
+        }
     }
 
     /// Takes note of a look at the service.
@@ -157,7 +169,6 @@ impl Memory {
 
     /// Forgets a resource that is gone.
     pub fn forget(&self, key: &RootKey) {
-        self.take_change(key);
         self.tracks().remove(key);
     }
 
@@ -181,7 +192,7 @@ mod tests {
     async fn an_object_rests_from_a_pass_until_the_next_is_due_or_there_is_news() {
         let memory = Memory::default();
         let key = RootKey { kind: "Kind", namespace: "ns".into(), name: "a".into() };
-        memory.has_news(&key);
+        memory.wakes(&key);
         assert_eq!(memory.rest(&key), None, "it had no pass yet");
 
         memory.begins(&key);
@@ -189,13 +200,19 @@ mod tests {
         memory.ends(&key, HOUR);
         tokio::time::advance(HOUR / 2).await;
         assert_eq!(memory.rest(&key), Some(HOUR / 2), "woken for what the pass has read");
-        memory.has_news(&key);
+        memory.wakes(&key);
         assert_eq!(memory.rest(&key), None);
 
         memory.begins(&key);
-        memory.has_news(&key);
+        memory.wakes(&key);
         memory.ends(&key, HOUR);
         assert_eq!(memory.rest(&key), None, "news while the pass was at work");
+
+        memory.begins(&key);
+        memory.forget(&key);
+        memory.failed(&key);
+        memory.ends(&key, HOUR);
+        assert_eq!(memory.rest(&key), None, "created anew while the pass was at work");
 
         memory.begins(&key);
         memory.ends(&key, HOUR);

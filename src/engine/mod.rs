@@ -142,14 +142,16 @@ impl Engine {
     ) -> Arc<Self> {
         let (sender, mut changes) = unbounded_channel::<Change>();
         let dependents = Arc::new(Dependents::default());
-        let told = dependents.clone();
+        let (told, referring) = (dependents.clone(), dependents.clone());
         tokio::spawn(async move {
             while let Some(change) = changes.recv().await {
                 told.changed(&change.key, change.version.as_deref());
             }
         });
         Arc::new(Self {
-            watches: SourceWatches::new(client.clone(), sender),
+            watches: SourceWatches::new(client.clone(), sender, move |kind, namespace| {
+                referring.refer_to(kind, namespace)
+            }),
             events: Events::new(client.clone(), instance),
             cluster,
             dependents,

@@ -227,7 +227,7 @@ impl<P: Provider> Pass<'_, P> {
             Err(error) => return Err(error.into()),
         };
         self.has_read(&fetched.versions);
-        let labels = ObjectKey::namespace(&self.key.namespace);
+        let labels = ObjectKey::of_namespace(&self.key.namespace);
         if fetched.versions.iter().all(|(read, _)| *read != labels) {
             engine.dependents.ignores(self.key, &labels);
         }

@@ -442,7 +442,7 @@ fn requeue(
                 .map(|it| it.mul_f64(1.0 + 0.1 * around.chance))
                 .unwrap_or_else(|| backoff::after_failures(around.failures, around.chance))
         }
-        _ if is_granted_unseen(verdict.reason) => {
+        _ if ends_unseen(verdict.reason) => {
             backoff::jittered(until_next_try(conditions, around.now), around.chance)
         }
         (Class::Missing, _) if !condition::is_true(conditions, ConditionType::Stalled) => {
@@ -454,13 +454,13 @@ fn requeue(
 
 /// Whether nothing tells when the cause is gone: no cloud, and no watch that has not been interrupted. Any of these may be
 /// what blocks a deletion.
-fn is_granted_unseen(reason: Reason) -> bool {
+fn ends_unseen(reason: Reason) -> bool {
     use Reason::{AccessDenied, DeletionBlocked, OutputsNotGranted, SourcesNotGranted, TargetNotFound};
     matches!(reason, AccessDenied | TargetNotFound | SourcesNotGranted | OutputsNotGranted | DeletionBlocked)
 }
 
-/// A role that was just assigned takes minutes to work, and a target may be in the making: an object that was just
-/// refused is tried after half a minute, then each time after as long as it has been refused.
+/// A role that was just assigned takes minutes to work, and a target may be in the making: an object that has just
+/// stalled is tried after half a minute, then each time after as long as it has been stalled.
 fn until_next_try(conditions: &[Condition], now: Timestamp) -> Duration {
     let since = condition::find(conditions, ConditionType::Stalled).map_or(now, |it| it.last_transition_time);
     Duration::try_from(now.duration_since(since)).unwrap_or_default().clamp(FIRST_TRY, SLOW_CHECK)

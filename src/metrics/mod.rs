@@ -105,6 +105,12 @@ impl Metrics {
         self.0.queue.add(of, now.checked_add(after).unwrap_or(now));
     }
 
+    /// An object has nothing to be looked at for until then, though it was queued.
+    pub fn rests(&self, of: Named, left: Duration) {
+        let now = Instant::now();
+        self.0.queue.put(of, now.checked_add(left).unwrap_or(now));
+    }
+
     /// A pass over an object begins; it ends when this is dropped.
     pub fn working(&self, of: &Named) -> impl Drop + use<> {
         if let Some(waited) = self.0.queue.take(of, Instant::now()) {

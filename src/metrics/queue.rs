@@ -31,6 +31,11 @@ impl Queue {
         *known = at.min(*known);
     }
 
+    /// The object is to be looked at then, whatever was said before.
+    pub(super) fn put(&self, of: Named, at: Instant) {
+        self.lock().due.insert(of, at);
+    }
+
     /// Takes the object out; gives how long its time has been over, if it was in.
     pub(super) fn take(&self, of: &Named, now: Instant) -> Option<Duration> {
         self.lock().due.remove(of).map(|at| now.saturating_duration_since(at))
@@ -79,7 +84,9 @@ mod tests {
         assert_eq!(queue.take(&named("a"), at(12)), Some(Duration::from_secs(2)));
         assert_eq!(queue.take(&named("a"), at(12)), None);
         assert_eq!(queue.depth(at(100)), BTreeMap::from([("Kind", 1)]));
+        queue.put(named("b"), at(200));
+        assert_eq!(queue.depth(at(150)), BTreeMap::from([("Kind", 0)]), "what it waited for was seen before");
         queue.clear();
-        assert_eq!(queue.depth(at(100)), BTreeMap::from([("Kind", 0)]));
+        assert_eq!(queue.depth(at(200)), BTreeMap::from([("Kind", 0)]));
     }
 }

@@ -326,7 +326,7 @@ impl Cluster {
         }
         let Some(selector) = selector else { return Ok(false) };
         let found = Api::<Namespace>::all(self.client.clone()).get(namespace).await?;
-        versions.push((ObjectKey::namespace(namespace), found.resource_version().unwrap_or_default()));
+        versions.push((ObjectKey::of_namespace(namespace), found.resource_version().unwrap_or_default()));
         let labels = found.labels();
         Ok(!selector.match_labels.is_empty()
             && selector.match_labels.iter().all(|(key, value)| labels.get(key) == Some(value)))

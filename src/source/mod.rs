@@ -138,13 +138,13 @@ pub struct ObjectKey {
 }
 
 impl ObjectKey {
-    /// Of these three.
+    /// The object of that kind and place.
     pub fn new(kind: ReferenceKind, namespace: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
         Self { kind, namespace: namespace.into(), name: name.into() }
     }
 
     /// The Namespace of that name.
-    pub fn namespace(name: &str) -> Self {
+    pub fn of_namespace(name: &str) -> Self {
         Self::new(ReferenceKind::Namespace, "", name)
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -32,6 +32,9 @@ pub const WATCH_SECONDS: u32 = 50;
 /// A watch that is interrupted again and again is told of once in this time.
 const QUIET: Duration = Duration::from_secs(600);
 
+/// Whether a resource refers to anything of that kind in that namespace.
+type IsReferredTo = dyn Fn(ReferenceKind, &str) -> bool + Send + Sync;
+
 /// A referenced object changed, to this `resourceVersion`; `None` when it is gone.
 #[derive(Clone, Debug)]
 pub struct Change {
@@ -45,20 +48,31 @@ pub struct Change {
 pub struct SourceWatches {
     client: Client,
     changes: UnboundedSender<Change>,
-    open: Mutex<HashSet<(ReferenceKind, Arc<str>)>>,
+    open: Arc<Open>,
     tasks: Mutex<JoinSet<()>>,
 }
 
+/// Which watches are open.
+struct Open {
+    places: Mutex<HashSet<(ReferenceKind, Arc<str>)>>,
+    is_referred_to: Box<IsReferredTo>,
+}
+
 impl SourceWatches {
-    /// Watches with this client and reports to that channel.
-    pub fn new(client: Client, changes: UnboundedSender<Change>) -> Self {
-        Self { client, changes, open: Mutex::default(), tasks: Mutex::default() }
+    /// Watches with this client and reports to that channel. A watch that is refused ends when nothing is referred to
+    /// there.
+    pub fn new(
+        client: Client,
+        changes: UnboundedSender<Change>,
+        is_referred_to: impl Fn(ReferenceKind, &str) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let open = Open { places: Mutex::default(), is_referred_to: Box::new(is_referred_to) };
+        Self { client, changes, open: Arc::new(open), tasks: Mutex::default() }
     }
 
     /// Sees to it that changes of this object are reported.
     pub fn ensure(&self, key: &ObjectKey) {
-        let place = (key.kind, key.namespace.clone());
-        if !self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(place) {
+        if !self.open.begins(key.kind, &key.namespace) {
             return;
         }
         match key.kind {
@@ -98,7 +112,7 @@ impl SourceWatches {
                         continue;
                     }
                 };
-                let key = ObjectKey::namespace(&namespace.name_any());
+                let key = ObjectKey::of_namespace(&namespace.name_any());
                 if changes.send(Change { key, version: namespace.resource_version() }).is_err() {
                     return; // the operator is shutting down
                 }
@@ -116,8 +130,7 @@ impl SourceWatches {
             + 'static,
     {
         let api = Api::<PartialObjectMeta<K>>::namespaced(self.client.clone(), namespace);
-        let changes = self.changes.clone();
-        let namespace = namespace.clone();
+        let (changes, open, namespace) = (self.changes.clone(), self.open.clone(), namespace.clone());
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
             let config = watcher::Config::default().timeout(WATCH_SECONDS);
             let mut events = watcher(api, config).default_backoff().boxed();
@@ -126,6 +139,9 @@ impl SourceWatches {
                 let event = match event {
                     Ok(event) => event,
                     Err(error) => {
+                        if is_refusal(&error) && open.ends(kind, &namespace) {
+                            return;
+                        }
                         interruptions.tell(kind, &namespace, &error);
                         continue;
                     }
@@ -141,17 +157,45 @@ impl SourceWatches {
     }
 }
 
-/// What a watch was interrupted by. It goes on by itself, in vain where it is refused: then somebody has to know.
-#[derive(Default)]
-struct Interruptions {
-    told: Option<Instant>,
+impl Open {
+    /// Whether this one was not open before.
+    fn begins(&self, kind: ReferenceKind, namespace: &Arc<str>) -> bool {
+        self.lock().insert((kind, namespace.clone()))
+    }
+
+    /// Whether this one is of no use any more. What is referred to from here on has it opened anew.
+    fn ends(&self, kind: ReferenceKind, namespace: &Arc<str>) -> bool {
+        let mut places = self.lock();
+        !(self.is_referred_to)(kind, namespace) && places.remove(&(kind, namespace.clone()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<(ReferenceKind, Arc<str>)>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
+
+/// A time in which what goes on is not told again.
+#[derive(Default)]
+pub struct Quiet(Option<Instant>);
+
+impl Quiet {
+    /// Whether it is to be told; then the next such time begins.
+    pub fn is_over(&mut self) -> bool {
+        let is_over = self.0.is_none_or(|told| told.elapsed() > QUIET);
+        if is_over {
+            self.0 = Some(Instant::now());
+        }
+        is_over
+    }
+}
+
+/// What a watch is interrupted by. It goes on by itself, in vain where it is refused: then somebody has to know.
+#[derive(Default)]
+struct Interruptions(Quiet);
 
 impl Interruptions {
     fn tell(&mut self, kind: ReferenceKind, namespace: &str, error: &watcher::Error) {
-        let is_due = self.told.is_none_or(|at| at.elapsed() > QUIET);
-        if is_due && is_refusal(error) {
-            self.told = Some(Instant::now());
+        if is_refusal(error) && self.0.is_over() {
             tracing::warn!(?kind, namespace, %error, "changes are not noticed, as their watch is refused");
         } else {
             tracing::debug!(?kind, namespace, %error, "a watch was interrupted; it is begun anew");

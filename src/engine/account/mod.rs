@@ -70,7 +70,7 @@ pub fn reference(account: &AccountRef) -> Reference {
 pub fn access(account: &AccountRef, namespace: &str) -> Vec<ObjectKey> {
     let account = reference(account).within(namespace);
     match account.kind {
-        ReferenceKind::ClusterCloudAccount => vec![account, ObjectKey::namespace(namespace)],
+        ReferenceKind::ClusterCloudAccount => vec![account, ObjectKey::of_namespace(namespace)],
         _ => vec![account],
     }
 }
