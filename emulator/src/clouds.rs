@@ -8,6 +8,8 @@ pub(crate) struct Cloud {
     pub(crate) arm_audiences: &'static [&'static str],
     pub(crate) vault_suffix: &'static str,
     pub(crate) vault_audience: &'static str,
+    /// Nothing is emulated there; clients want to know it all the same.
+    pub(crate) storage_suffix: &'static str,
 }
 
 pub(crate) const CLOUDS: &[Cloud] = &[
@@ -22,6 +24,7 @@ pub(crate) const CLOUDS: &[Cloud] = &[
         arm_audiences: &["https://management.azure.com", "https://management.core.windows.net"],
         vault_suffix: "vault.azure.net",
         vault_audience: "https://vault.azure.net",
+        storage_suffix: "core.windows.net",
     },
     Cloud {
         arm_host: "management.usgovcloudapi.net",
@@ -29,6 +32,7 @@ pub(crate) const CLOUDS: &[Cloud] = &[
         arm_audiences: &["https://management.usgovcloudapi.net", "https://management.core.usgovcloudapi.net"],
         vault_suffix: "vault.usgovcloudapi.net",
         vault_audience: "https://vault.usgovcloudapi.net",
+        storage_suffix: "core.usgovcloudapi.net",
     },
     Cloud {
         arm_host: "management.chinacloudapi.cn",
@@ -36,6 +40,7 @@ pub(crate) const CLOUDS: &[Cloud] = &[
         arm_audiences: &["https://management.chinacloudapi.cn", "https://management.core.chinacloudapi.cn"],
         vault_suffix: "vault.azure.cn",
         vault_audience: "https://vault.azure.cn",
+        storage_suffix: "core.chinacloudapi.cn",
     },
 ];
 

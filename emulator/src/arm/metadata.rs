@@ -35,10 +35,9 @@ fn cloud(call: &Call) -> Value {
     // On a real host name the client finds the others by their real names too.
     let real = CLOUDS.iter().find(|cloud| cloud.arm_host == call.request.host);
     let login = real.map_or_else(|| names.base("login"), |cloud| format!("https://{}", cloud.login_hosts[0]));
-    let vault = real.map_or_else(
-        || format!("vault.{}:{}", names.domain, names.port),
-        |cloud| cloud.vault_suffix.to_owned(),
-    );
+    let own = |service: &str| format!("{service}.{}:{}", names.domain, names.port);
+    let vault = real.map_or_else(|| own("vault"), |cloud| cloud.vault_suffix.to_owned());
+    let storage = real.map_or_else(|| own("storage"), |cloud| cloud.storage_suffix.to_owned());
     let audiences = real.map_or_else(
         || json!([arm, "https://management.core.windows.net/", "https://management.azure.com/"]),
         |cloud| json!(cloud.arm_audiences.iter().map(|audience| format!("{audience}/")).collect::<Vec<_>>()),
@@ -56,6 +55,6 @@ fn cloud(call: &Call) -> Value {
         "graph": names.base("graph"),
         "graphAudience": names.base("graph"),
         "microsoftGraphResourceId": names.base("graph"),
-        "suffixes": {"keyVaultDns": vault},
+        "suffixes": {"keyVaultDns": vault, "storage": storage},
     })
 }

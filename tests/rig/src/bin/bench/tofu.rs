@@ -134,10 +134,11 @@ impl<'a> Tofu<'a> {
         // Its name decides what it is taken for.
         let named = folder.path().join("terraform-provider-azurerm");
         fs::copy(azurerm, &named).with_context(|| format!("copying {}", azurerm.display()))?;
-        let overrides = json!({ "provider_installation": [
-            { "dev_overrides": [{ "hashicorp/azurerm": folder.path() }] }, { "direct": [{}] },
-        ] });
-        fs::write(folder.path().join("tofu.tfrc.json"), overrides.to_string())?;
+        let overrides = format!(
+            "provider_installation {{\n  dev_overrides {{\n    \"hashicorp/azurerm\" = {:?}\n  }}\n  direct {{}}\n}}\n",
+            folder.path()
+        );
+        fs::write(folder.path().join("tofu.tfrc"), overrides)?;
         let proxy = proxy::start().await?;
         Ok(Self { stage, set, client, program, folder, proxy })
     }
@@ -188,7 +189,7 @@ impl<'a> Tofu<'a> {
             (Calls::until_now(&self.stage.emulator).await?, meter::children_cpu_seconds()?, Instant::now());
         let mut command = Command::new(&self.program);
         command.args(args).current_dir(self.folder.path()).env_clear();
-        command.env("TF_CLI_CONFIG_FILE", self.folder.path().join("tofu.tfrc.json"));
+        command.env("TF_CLI_CONFIG_FILE", self.folder.path().join("tofu.tfrc"));
         command.env("HOME", self.folder.path()).env("CHECKPOINT_DISABLE", "1");
         command.env("SSL_CERT_FILE", &self.stage.emulator.urls.ca);
         // Go finds no names below `localhost`; the proxy does.
