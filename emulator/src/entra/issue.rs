@@ -51,9 +51,10 @@ impl AccessToken {
     }
 }
 
-/// Whether there are tokens for this resource, when they are asked for at `host`.
+/// Whether there are tokens for this resource, when they are asked for at `host`. Graph itself is not emulated; vendor
+/// tools read a token for it to learn who they are.
 pub(crate) fn is_known_resource(state: &State, host: &str, resource: &str) -> bool {
     clouds::is_arm_audience(host, resource)
         || clouds::is_vault_audience(host, resource)
-        || ["arm", "vault"].iter().any(|it| resource.trim_end_matches('/') == state.names.base(it))
+        || ["arm", "vault", "graph"].iter().any(|it| resource.trim_end_matches('/') == state.names.base(it))
 }
