@@ -1,6 +1,7 @@
 //! Listings of parents at rest: one of several pages is read to its end, and a restart reads each parent once.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use certferry_rig::control_plane::Options;
@@ -26,7 +27,7 @@ async fn a_service_of_several_pages_is_listed_to_its_end() -> Result<()> {
     for name in names {
         world.ready(name).await?;
     }
-    let settled = world.requests().await?.len();
+    let settled = calls_when_calm(&world).await?;
     let listed = |requests: &[Value], skip: &str| {
         let query = |it: &&Value| it["query"].as_str().is_some_and(|it| it.contains(skip));
         requests.iter().filter(query).count()
@@ -47,6 +48,18 @@ async fn a_service_of_several_pages_is_listed_to_its_end() -> Result<()> {
     world.stop().await
 }
 
+/// How many calls there were when none is made for a while: an account that has just signed in wakes those who use it.
+async fn calls_when_calm(world: &World) -> Result<usize> {
+    eventually(SOON, "a while without a call", async || {
+        let before = world.calls().await?;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let calls = world.calls().await?;
+        ensure!(calls == before, "{} calls", calls - before);
+        Ok(calls)
+    })
+    .await
+}
+
 fn only_lists(requests: &[Value]) -> bool {
     requests.iter().all(|it| it["operation"].as_str().is_some_and(|it| it.ends_with(".list")))
 }
@@ -65,7 +78,7 @@ async fn a_restart_reads_each_hub_once() -> Result<()> {
         world.ready(name).await?;
     }
 
-    let (settled, told) = (world.calls().await?, stage.plane.audit_events()?.len());
+    let (settled, told) = (calls_when_calm(&world).await?, stage.plane.audit_events()?.len());
     operator.restart().await?;
     eventually(SOON, "a pass over each object", async || {
         let events = stage.plane.audit_events()?.split_off(told);
@@ -79,7 +92,7 @@ async fn a_restart_reads_each_hub_once() -> Result<()> {
     })
     .await?;
     // An account has no turn for them all at once: those that had none come back within five seconds.
-    tokio::time::sleep(std::time::Duration::from_secs(7)).await;
+    tokio::time::sleep(Duration::from_secs(7)).await;
     let requests = world.requests().await?.split_off(settled);
     ensure!(requests.len() == 1 && only_lists(&requests), "{requests:#?}");
     operator.stop().await?;
