@@ -101,14 +101,12 @@ impl Metrics {
 
     /// An object is to be looked at after that time, or before if so was said already.
     pub fn due(&self, of: Named, after: Duration) {
-        let now = Instant::now();
-        self.0.queue.add(of, now.checked_add(after).unwrap_or(now));
+        self.0.queue.add(of, moment(after));
     }
 
     /// An object has nothing to be looked at for until then, though it was queued.
     pub fn rests(&self, of: Named, left: Duration) {
-        let now = Instant::now();
-        self.0.queue.put(of, now.checked_add(left).unwrap_or(now));
+        self.0.queue.put(of, moment(left));
     }
 
     /// A pass over an object begins; it ends when this is dropped.
@@ -239,6 +237,12 @@ impl Metrics {
     fn families(&self) -> &Families {
         &self.0.families
     }
+}
+
+/// So long from now; a time that no clock can tell is now.
+fn moment(after: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(after).unwrap_or(now)
 }
 
 /// A pass at work.

@@ -89,7 +89,8 @@ fn listings(requests: &[Value], hub: &str) -> usize {
     requests.iter().filter(path).count()
 }
 
-async fn nothing_written_since(world: &World, before: usize) -> Result<()> {
+/// The operator wrote none of this test's objects since there were so many writes.
+pub async fn nothing_written_since(world: &World, before: usize) -> Result<()> {
     let written = own_writes(world).await?.split_off(before);
     ensure!(written.is_empty(), "the API server was written at rest: {written:#?}");
     Ok(())
