@@ -113,7 +113,7 @@ impl Running {
             fs::remove_dir_all(own)?;
         }
         match &self.cloud.store {
-            Some(store) => store.save(&self.cloud.state().world),
+            Some(store) => store.save(|| self.cloud.state().world.clone()),
             None => Ok(()),
         }
     }

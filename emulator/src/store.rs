@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -19,11 +20,13 @@ const SOON: Duration = Duration::from_millis(50);
 pub(crate) struct Store {
     path: PathBuf,
     dirty: Notify,
+    /// The last save and one after a burst may meet: they share a file, and the later world has to stay.
+    writing: Mutex<()>,
 }
 
 impl Store {
     pub(crate) fn new(dir: &Path) -> Self {
-        Self { path: dir.join("state.json"), dirty: Notify::new() }
+        Self { path: dir.join("state.json"), dirty: Notify::new(), writing: Mutex::new(()) }
     }
 
     /// The world that an earlier run left, if any.
@@ -39,8 +42,10 @@ impl Store {
         self.dirty.notify_one();
     }
 
-    pub(crate) fn save(&self, world: &World) -> io::Result<()> {
-        write_private(&self.path, &serde_json::to_vec(world)?)
+    /// Writes the world as it is when the file's turn has come.
+    pub(crate) fn save(&self, world: impl FnOnce() -> World) -> io::Result<()> {
+        let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        write_private(&self.path, &serde_json::to_vec(&world())?)
     }
 }
 
@@ -50,8 +55,7 @@ pub(crate) async fn keep(cloud: &Cloud) {
     loop {
         store.dirty.notified().await;
         sleep(SOON).await;
-        let world = cloud.state().world.clone();
-        if let Err(error) = store.save(&world) {
+        if let Err(error) = store.save(|| cloud.state().world.clone()) {
             tracing::error!(%error, "the state could not be written");
         }
     }
@@ -64,4 +68,28 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     drop(file);
     fs::rename(&fresh, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn saves_that_meet_leave_the_world_whole() -> io::Result<()> {
+        let folder = std::env::temp_dir().join(format!("emulator-store-{}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        let store = Store::new(&folder);
+        let saved = thread::scope(|scope| {
+            let savers: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| (0..50).try_for_each(|_| store.save(World::default)))).collect();
+            savers.into_iter().map(|it| it.join().expect("no panic")).collect::<io::Result<()>>()
+        });
+        let loaded = store.load();
+        fs::remove_dir_all(&folder)?;
+        saved?;
+        assert!(loaded?.is_some());
+        Ok(())
+    }
 }
