@@ -82,8 +82,9 @@ mod tests {
         fs::create_dir_all(&folder)?;
         let store = Store::new(&folder);
         let saved = thread::scope(|scope| {
-            let savers: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| (0..50).try_for_each(|_| store.save(World::default)))).collect();
+            let savers: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| (0..50).try_for_each(|_| store.save(World::default))))
+                .collect();
             savers.into_iter().map(|it| it.join().expect("no panic")).collect::<io::Result<()>>()
         });
         let loaded = store.load();

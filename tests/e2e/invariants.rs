@@ -38,6 +38,7 @@ pub async fn hold(world: &World) -> Result<()> {
     let writes = writes(world).await?;
     only_what_was_asked_for(world, &writes)?;
     in_instances::nothing_else_was_called(world).await?;
+    in_instances::each_signature_is_right(world).await?;
     no_secret_is_told(world).await?;
     nothing_is_refused(world)?;
     // What a test did last may still be on its way.

@@ -1,5 +1,6 @@
-"""Computes Huawei Cloud signatures anew, from requests as they were captured: a JSON list of the emulator's journal on
-standard input, the key's id and its secret as arguments. Prints a line for each: `right`, or what is wrong.
+"""Computes Huawei Cloud signatures anew, from requests as they were captured. Standard input is JSON: under `requests` a
+list of the emulator's journal, under `keys` by its id each key's `secret`, and the `token` of a temporary one, which the
+journal leaves out. Prints a line for each request: `right`, or what is wrong.
 
 Written from the vendor's description of both schemes alone, with nothing but the standard library.
 """
@@ -15,6 +16,7 @@ AUTHORIZATION = re.compile(
     r"(SDK-HMAC-SHA256 Access|V11-HMAC-SHA256 Credential)=([^/,]+)(?:/([^,]+))?, "
     r"SignedHeaders=([^,]+), Signature=([0-9a-f]{64})"
 )
+TOKEN, CUT_OUT = "x-security-token", "(cut out)"
 
 
 def mac(key, message):
@@ -32,7 +34,7 @@ def canonical(request, headers, signed):
     return "\n".join([request["method"], path, query, lines, ";".join(signed), payload])
 
 
-def wrong(request, access, secret):
+def wrong(request, keys):
     """What is wrong with a request's signature, if anything is."""
     headers = {"host": request["host"], **dict(request["headers"])}
     found = AUTHORIZATION.fullmatch(headers.get("authorization", ""))
@@ -40,25 +42,34 @@ def wrong(request, access, secret):
         return "it has no signature"
     scheme, key_id, scope, signed, signature = found.groups()
     scheme, names, date = scheme.split()[0], signed.split(";"), headers["x-sdk-date"]
-    if key_id != access:
+    key = keys.get(key_id)
+    if not key:
         return "it is signed with another key"
-    if names != sorted(names) or not {"host", "x-sdk-date"} <= set(names):
+    secret, needed = key["secret"], {"host", "x-sdk-date"}
+    if "token" in key:
+        needed.add(TOKEN)
+        if headers.get(TOKEN) == CUT_OUT:
+            headers[TOKEN] = key["token"]
+    if names != sorted(names) or not needed <= set(names):
         return "what has to be signed is not, or not in order"
+    if (TOKEN in headers) != ("token" in key):
+        return "it has a security token where none belongs, or none"
     digest = hashlib.sha256(canonical(request, headers, names).encode()).hexdigest()
     if scheme == "V11-HMAC-SHA256":
         if not re.fullmatch(rf"{date[:8]}/[a-z0-9-]+/iotdm", scope or ""):
             return "its scope is not of its day and service"
-        extracted = mac(access.encode(), secret.encode()).digest()
-        key = mac(extracted, scope.encode() + b"\x01").hexdigest()
+        extracted = mac(key_id.encode(), secret.encode()).digest()
+        signing = mac(extracted, scope.encode() + b"\x01").hexdigest()
         text = f"{scheme}\n{date}\n{scope}\n{digest}"
     else:
-        key, text = secret, f"{scheme}\n{date}\n{digest}"
-    return None if mac(key.encode(), text.encode()).hexdigest() == signature else "its signature is another"
+        signing, text = secret, f"{scheme}\n{date}\n{digest}"
+    return None if mac(signing.encode(), text.encode()).hexdigest() == signature else "its signature is another"
 
 
 def main():
-    for request in json.load(sys.stdin):
-        print(wrong(request, *sys.argv[1:]) or "right")
+    captured = json.load(sys.stdin)
+    for request in captured["requests"]:
+        print(wrong(request, captured["keys"]) or "right")
 
 
 if __name__ == "__main__":

@@ -4,37 +4,49 @@
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
-use certferry_rig::installation::{ACCESS_KEY, SECRET_KEY};
-use serde_json::{Value, json};
+use certferry_rig::emulator::Emulator;
+use serde_json::{Map, Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/signatures.py");
 
-/// The key of the accounts that tests use.
-const KEY: [&str; 2] = [ACCESS_KEY, SECRET_KEY];
-
-/// Each of these requests is signed as it has to be.
-pub async fn are_right(requests: &[Value]) -> Result<()> {
-    let judged = judged(requests).await?;
+/// Each of these requests is signed as it has to be, with a key that the emulated account has.
+pub async fn are_right(emulator: &Emulator, requests: &[Value]) -> Result<()> {
+    let judged = judged(emulator, requests).await?;
     let wrong = requests.iter().zip(&judged).find(|it| it.1 != "right");
     ensure!(wrong.is_none(), "{wrong:?}");
     Ok(())
 }
 
 /// What is wrong with the signature of each, or `right`.
-pub async fn judged(requests: &[Value]) -> Result<Vec<String>> {
+pub async fn judged(emulator: &Emulator, requests: &[Value]) -> Result<Vec<String>> {
+    let captured = json!({ "requests": requests, "keys": keys(emulator).await? });
     let mut python = Command::new("python3");
-    python.arg(SCRIPT).args(KEY).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    python.arg(SCRIPT).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = python.spawn().context("running python3, which this test needs")?;
     let mut input = child.stdin.take().context("no standard input")?;
-    input.write_all(json!(requests).to_string().as_bytes()).await?;
+    input.write_all(captured.to_string().as_bytes()).await?;
     drop(input);
     let done = child.wait_with_output().await?;
     ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let judged: Vec<_> = String::from_utf8(done.stdout)?.lines().map(str::to_owned).collect();
     ensure!(judged.len() == requests.len(), "{} of {} were looked at", judged.len(), requests.len());
     Ok(judged)
+}
+
+/// The secrets of the account's keys, and the tokens of its temporary ones, by their ids.
+async fn keys(emulator: &Emulator) -> Result<Map<String, Value>> {
+    let account = &emulator.control_get("state").await?["huawei"];
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let lasting = list(&account["users"]).into_iter().flat_map(|user| list(&user["accessKeys"]));
+    let lasting = lasting.map(|key| (key["access"].clone(), json!({ "secret": key["secret"] })));
+    let temporary = list(&account["temporaryKeys"]).into_iter();
+    let temporary = temporary.map(|key| {
+        (key["access"].clone(), json!({ "secret": key["secret"], "token": key["securityToken"] }))
+    });
+    let named = |(id, key): (Value, Value)| Some((id.as_str()?.to_owned(), key));
+    Ok(lasting.chain(temporary).filter_map(named).collect())
 }
 
 /// A request's `Authorization`.

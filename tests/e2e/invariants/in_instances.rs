@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::took_effect;
 use crate::instance::Stored;
+use crate::signatures;
 use crate::world::World;
 
 const INSTANCES: [&str; 3] = ["iotda-1", "iotda-2", "iotda-basic"];
@@ -30,6 +31,16 @@ pub async fn nothing_else_was_called(world: &World) -> Result<()> {
         .collect();
     ensure!(ids.len() <= uploads, "I4: {uploads} uploads, and writes of {ids:?}");
     Ok(())
+}
+
+/// Whatever the gateway let in is signed as other code computes it, too. What it refused may be so on purpose.
+pub async fn each_signature_is_right(world: &World) -> Result<()> {
+    let mut requests = world.requests().await?;
+    requests.retain(|it| signatures::authorization(it).is_ok() && it["answer"]["applied"] != 401);
+    if requests.is_empty() {
+        return Ok(());
+    }
+    signatures::are_right(&world.emulator, &requests).await
 }
 
 /// I1 and I7: where Ready is True, the certificate of the recorded id stands there and is the recorded one; and whatever

@@ -95,6 +95,31 @@ async fn a_wrong_secret_key_is_told_and_heals_when_it_is_replaced() -> Result<()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn temporary_keys_that_are_over_are_told_and_new_ones_heal() -> Result<()> {
+    let world = World::of_instances("temporary").await?;
+    let account = world.huawei();
+    let clock = async |seconds: i64| {
+        world.emulator.control(Method::PUT, "clock", Some(&json!({ "offsetSeconds": seconds }))).await
+    };
+    // A key lives for a quarter of an hour at least, as signatures do.
+    clock(-600).await?;
+    let [id, secret, token] = world.temporary_key().await?;
+    world.cluster.temporary_key(&account, &id, &secret, &token).await?;
+    world.uploaded(&ca("devices")?, json!({})).await?;
+    clock(600).await?;
+    world.nudge("devices").await?;
+    world.says("devices", "AuthenticationFailed", "new temporary keys").await?;
+    clock(0).await?;
+    let [id, secret, new] = world.temporary_key().await?;
+    world.cluster.temporary_key(&account, &id, &secret, &token).await?;
+    world.says("devices", "AuthenticationFailed", "not that of the access key").await?;
+    world.cluster.temporary_key(&account, &id, &secret, &new).await?;
+    world.ready("devices").await?;
+    world.only_in(INSTANCE).await?;
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_clock_is_told_apart_from_wrong_keys() -> Result<()> {
     let world = World::of_instances("clock").await?;
     world.tls_secret("ca", &ca("devices")?).await?;

@@ -1,10 +1,12 @@
 //! Certferry installed on a cluster as its chart says, and its operator run on this machine in the name of the
 //! chart's ServiceAccount: the rights are those that users grant.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
+use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -294,9 +296,21 @@ impl Cluster {
 
     /// Stores the access key of an account of the cluster.
     pub async fn access_key(&self, account: &str, id: &str, value: &str) -> Result<()> {
+        self.keys(account, &[("accessKeyId", id), ("secretAccessKey", value)]).await
+    }
+
+    /// The same of a temporary key.
+    pub async fn temporary_key(&self, account: &str, id: &str, value: &str, token: &str) -> Result<()> {
+        let keys = [("accessKeyId", id), ("secretAccessKey", value), ("securityToken", token)];
+        self.keys(account, &keys).await
+    }
+
+    /// Not as `stringData`, of which nothing goes when it is applied without.
+    async fn keys(&self, account: &str, data: &[(&str, &str)]) -> Result<()> {
+        let data = data.iter().map(|(key, value)| (*key, ByteString(value.as_bytes().to_vec())));
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": { "name": account },
-            "stringData": { "accessKeyId": id, "secretAccessKey": value },
+            "data": data.collect::<BTreeMap<_, _>>(),
         });
         self.apply(NAMESPACE, &secret.to_string()).await
     }
