@@ -72,25 +72,26 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
     use std::thread;
 
     use super::*;
 
     #[test]
-    fn saves_that_meet_leave_the_world_whole() -> io::Result<()> {
+    fn of_saves_that_meet_the_later_world_stays() -> io::Result<()> {
         let folder = std::env::temp_dir().join(format!("emulator-store-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
-        let store = Store::new(&folder);
+        let (store, taken) = (Store::new(&folder), AtomicU64::new(0));
+        let world = || World { last_etag: taken.fetch_add(1, Ordering::Relaxed), ..World::default() };
         let saved = thread::scope(|scope| {
-            let savers: Vec<_> = (0..8)
-                .map(|_| scope.spawn(|| (0..50).try_for_each(|_| store.save(World::default))))
-                .collect();
-            savers.into_iter().map(|it| it.join().expect("no panic")).collect::<io::Result<()>>()
+            let savers: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| (0..50).try_for_each(|_| store.save(world)))).collect();
+            savers.into_iter().try_for_each(|it| it.join().expect("no panic"))
         });
         let loaded = store.load();
         fs::remove_dir_all(&folder)?;
         saved?;
-        assert!(loaded?.is_some());
+        assert_eq!(loaded?.map(|it| it.last_etag), Some(399));
         Ok(())
     }
 }
