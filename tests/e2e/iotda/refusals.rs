@@ -102,11 +102,11 @@ async fn temporary_keys_that_are_over_are_told_and_new_ones_heal() -> Result<()>
         world.emulator.control(Method::PUT, "clock", Some(&json!({ "offsetSeconds": seconds }))).await
     };
     // A key lives for a quarter of an hour at least, as signatures do.
-    clock(-600).await?;
+    clock(-300).await?;
     let [id, secret, token] = world.temporary_key().await?;
     world.cluster.temporary_key(&account, &id, &secret, &token).await?;
     world.uploaded(&ca("devices")?, json!({})).await?;
-    clock(600).await?;
+    clock(800).await?;
     world.nudge("devices").await?;
     world.says("devices", "AuthenticationFailed", "new temporary keys").await?;
     clock(0).await?;
