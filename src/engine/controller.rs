@@ -29,7 +29,7 @@ use crate::source::watch::Quiet;
 use crate::source::{ObjectKey, ReferenceKind};
 
 /// How many objects of a kind are worked on at a time; of one account fewer.
-const CONCURRENCY: u16 = 64;
+const CONCURRENCY: u16 = 256;
 
 /// A pass that takes longer is given up and begun anew, whatever it waits for.
 const DEADLINE: Duration = Duration::from_secs(120);

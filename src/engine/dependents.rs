@@ -113,14 +113,6 @@ impl Dependents {
         }
     }
 
-    /// The account that a resource names, as far as a pass or the first stocktaking has seen it.
-    pub fn account(&self, root: &RootKey) -> Option<ObjectKey> {
-        let is_account = |it: &ObjectKey| {
-            matches!(it.kind, ReferenceKind::CloudAccount | ReferenceKind::ClusterCloudAccount)
-        };
-        self.lock().references.get(root)?.iter().map(|(key, _)| key).find(|it| is_account(it)).cloned()
-    }
-
     /// A pass reads what the resource refers to from here on: with it, every change that was noticed before.
     pub fn reads(&self, root: &RootKey) {
         if let Some(Noticed { unread, read }) = self.lock().noticed.get_mut(root) {

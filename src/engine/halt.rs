@@ -25,7 +25,7 @@ pub(super) enum Halt {
     Api(kube::Error),
     /// The resource changed meanwhile: start over.
     Outdated,
-    /// The account has no turn left.
+    /// The account has no turn left, or none for the parent.
     Busy,
 }
 

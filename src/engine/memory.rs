@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::converge::Setback;
 use super::dependents::RootKey;
 use super::status::Outcome;
+use super::turns::Lane;
 use crate::api::reason::Class;
 
 /// The memory of all kinds.
@@ -26,6 +27,8 @@ struct Track {
     answered: Option<Timestamp>,
     looked: Option<Look>,
     pass: LastPass,
+    /// By what was last read of it.
+    lane: Option<Lane>,
     /// Whether the object itself changed since a pass asked.
     changed: bool,
 }
@@ -103,6 +106,16 @@ impl Memory {
     /// When the last write was recorded that got an answer.
     pub fn last_answered(&self, key: &RootKey) -> Option<Timestamp> {
         self.tracks().get(key)?.answered
+    }
+
+    /// Takes note of the account and the parent that a resource names.
+    pub fn runs_in(&self, key: &RootKey, lane: Lane) {
+        self.tracks().entry(key.clone()).or_default().lane = Some(lane);
+    }
+
+    /// The lane of a resource, if it was ever read.
+    pub fn lane(&self, key: &RootKey) -> Option<Lane> {
+        self.tracks().get(key)?.lane
     }
 
     /// The object itself changed.

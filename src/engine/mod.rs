@@ -82,7 +82,7 @@ pub struct Engine {
     pub served: Served,
     /// What is remembered of resources between passes.
     pub memory: Arc<Memory>,
-    /// The passes at work, by account.
+    /// The passes at work, by account and parent.
     pub turns: Turns,
     /// What each resource was last settled on.
     pub settled: Settled,
@@ -342,6 +342,11 @@ pub trait Provider: Sized + Send + Sync + 'static {
 
     /// The remote name that the resource is for. Pure; it never changes.
     fn target(root: &Self::Root) -> Target;
+
+    /// The hub, service, vault or instance that it is in. Pure.
+    fn place(root: &Self::Root) -> Target {
+        Self::target(root).parent()
+    }
 
     /// All Secrets and ConfigMaps that the resource refers to. Pure.
     fn references(root: &Self::Root) -> Vec<Reference>;

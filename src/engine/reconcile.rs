@@ -14,7 +14,7 @@ use super::gate::Recording;
 use super::halt::{self, Halt};
 use super::listing::Listings;
 use super::status::{self, Outcome};
-use super::turns::{self, Turn};
+use super::turns::{self, Lane, Turn};
 use super::{Engine, Goal, Provider, output, undecodable, write};
 use crate::api::SYNC_REQUESTED;
 use crate::api::certificate::{CertificateResource, CertificateStatus, ManagementPolicy};
@@ -41,8 +41,11 @@ pub struct Context<P: Provider> {
 /// Looks at one resource and does what is due. Gives the time of the next pass, or nothing when it is gone.
 pub async fn reconcile<P: Provider>(context: &Context<P>, key: &RootKey) -> Option<Duration> {
     let Engine { dependents, memory, turns, .. } = &*context.engine;
-    // What has just changed is read at once: it may need no turn any more, or one of another account.
-    if !memory.take_change(key) && dependents.account(key).is_some_and(|it| turns.are_taken(&it)) {
+    // What has just changed is read first: it may need no turn any more, or one of another account or parent.
+    let changed = memory.take_change(key);
+    let lane = memory.lane(key).filter(|_| !changed);
+    let turn = lane.and_then(|it| turns.take(it));
+    if lane.is_some() && turn.is_none() {
         return Some(context.later(key));
     }
     let _at_work = dependents.begins(key);
@@ -61,9 +64,9 @@ pub async fn reconcile<P: Provider>(context: &Context<P>, key: &RootKey) -> Opti
     };
     let pass = Pass { context, api, key };
     let due = if root.meta().deletion_timestamp.is_some() {
-        pass.remove(&mut root).await
+        pass.remove(&mut root, turn).await
     } else {
-        pass.keep(&mut root).await
+        pass.keep(&mut root, turn).await
     };
     match due {
         Ok(due) => due,
@@ -80,7 +83,7 @@ impl<P: Provider> Context<P> {
         Self { engine, cloud, listings: Listings::default() }
     }
 
-    /// The account has no turn left: the object stays due, and comes back soon.
+    /// There is no turn left: the object stays due, and comes back soon.
     fn later(&self, key: &RootKey) -> Duration {
         self.engine.metrics.due(key.named(), Duration::ZERO);
         turns::later(fastrand::f64())
@@ -101,7 +104,7 @@ pub(super) struct Pass<'a, P: Provider> {
 
 impl<P: Provider> Pass<'_, P> {
     /// Keeps the certificate in the service equal to the spec.
-    async fn keep(&self, root: &mut P::Root) -> Result<Option<Duration>, Halt> {
+    async fn keep(&self, root: &mut P::Root, turn: Option<Turn>) -> Result<Option<Duration>, Halt> {
         self.first_look(root).await?;
         self.watch(root, &P::references(root));
         if root.common().management_policy == Some(ManagementPolicy::Suspend) {
@@ -109,7 +112,7 @@ impl<P: Provider> Pass<'_, P> {
                 "management is suspended by `spec.managementPolicy`; what was last seen stands".to_owned();
             return self.report(root, &Outcome::Suspended { message }).await.map(Some);
         }
-        let _turn = self.turn(root)?;
+        let _turn = self.turn(root, turn)?;
         let had_record = records(root);
         let outcome = self.enforce(root).await?;
         let due = self.report(root, &outcome).await?;
@@ -194,10 +197,13 @@ impl<P: Provider> Pass<'_, P> {
         Ok((account, provider, desired))
     }
 
-    /// From here on the cloud is called, in the account's turn.
-    fn turn(&self, root: &P::Root) -> Result<Turn, Halt> {
+    /// From here on the cloud is called, in a turn of the account and the parent that the resource names now.
+    fn turn(&self, root: &P::Root, taken: Option<Turn>) -> Result<Turn, Halt> {
+        let Engine { memory, turns, .. } = &*self.context.engine;
         let account = super::account::reference(&root.common().account_ref).within(&self.key.namespace);
-        self.context.engine.turns.take(&account).ok_or(Halt::Busy)
+        let lane = Lane::of(&account, &P::place(root));
+        memory.runs_in(self.key, lane);
+        taken.filter(|it| it.is_in(lane)).or_else(|| turns.take(lane)).ok_or(Halt::Busy)
     }
 
     /// From here on a change of anything that the resource refers to starts a new pass.
@@ -298,7 +304,7 @@ impl<P: Provider> Pass<'_, P> {
     }
 
     /// Removes the certificate from the service, then lets the resource go.
-    async fn remove(&self, root: &mut P::Root) -> Result<Option<Duration>, Halt> {
+    async fn remove(&self, root: &mut P::Root, turn: Option<Turn>) -> Result<Option<Duration>, Halt> {
         if !write::has_finalizer(root) {
             return Ok(None);
         }
@@ -315,7 +321,7 @@ impl<P: Provider> Pass<'_, P> {
             }
         }
         self.watch(root, &[]);
-        let _turn = self.turn(root)?;
+        let _turn = self.turn(root, turn)?;
         let connected = match self.account(root).await {
             Ok(account) => self.connect(root, &account).await.map(|it| (account, it)),
             Err(why) => Err(why),

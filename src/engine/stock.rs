@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use super::controller::kind_of;
 use super::dependents::RootKey;
 use super::served::Scoped;
+use super::turns::Lane;
 use super::{Engine, Provider, account, backoff};
 use crate::api::account::{CloudAccount, ClusterCloudAccount};
 use crate::api::certificate::CertificateResource;
@@ -48,7 +49,9 @@ pub async fn take<P: Provider>(engine: &Engine, clouds: &Clouds) {
             name: root.name_any().into(),
         };
         let account_ref = &root.common().account_ref;
-        if let Some(cloud) = clouds.get(&account::reference(account_ref).within(&key.namespace)) {
+        let account = account::reference(account_ref).within(&key.namespace);
+        engine.memory.runs_in(&key, Lane::of(&account, &P::place(&root)));
+        if let Some(cloud) = clouds.get(&account) {
             engine.claim(&key, P::target(&root).within(cloud), &root);
         }
         engine.dependents.refers(&key, account::access(account_ref, &key.namespace));

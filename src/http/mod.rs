@@ -40,6 +40,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 const TOTAL: Duration = Duration::from_secs(30);
 /// How long an idle connection is kept; services close theirs after a few minutes.
 const IDLE: Duration = Duration::from_secs(60);
+/// Idle connections to a host: as many as an account has calls at a time, so that a burst finds those of the last.
+const KEPT: usize = 8;
 /// An answer's header block.
 const HEADER_BLOCK: usize = 64 * 1024;
 /// The most that a CA bundle may have, in bytes and certificates. The usual bundle of public CAs has half of each.
@@ -121,7 +123,7 @@ impl Http {
             .dns_resolver(Resolver { reach: trust.reach })
             .connect_timeout(CONNECT)
             .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(4)
+            .pool_max_idle_per_host(KEPT)
             .user_agent(concat!("certferry/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|_| if trust.roots.is_empty() { TrustError::NoRoots } else { TrustError::Bundle })?;

@@ -1,19 +1,17 @@
-//! How fast one account calls a service: below the published limits, not while the service asks to be left alone,
-//! a few reads at a time, and one write at a time for each parent or vault's certificate, whoever writes.
+//! How fast one account calls a service: below the published limits, not while the service asks to be left alone, and
+//! one write at a time for each parent or vault's certificate, whoever writes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::{Instant, sleep};
 
 use crate::http::Method;
 
 /// Kept below the limits, as others of the same principal call too.
 const SHARE: f64 = 0.95;
-/// Reads of one account at a time.
-const READS: usize = 4;
 /// A wait for a token that is longer than that is told instead.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A pause that the service asked for is waited for only if it is nearly over.
@@ -24,7 +22,6 @@ pub(super) struct Pace {
     reads: Bucket,
     writes: Bucket,
     deletes: Bucket,
-    reading: Semaphore,
 }
 
 /// Until when a host wants to be left alone.
@@ -35,19 +32,11 @@ impl Pace {
     /// A pace with these limits, each a bucket's size and its refill per second.
     pub(super) fn new(reads: (f64, f64), writes: (f64, f64), deletes: (f64, f64)) -> Self {
         let [reads, writes, deletes] = [reads, writes, deletes].map(|(size, rate)| Bucket::new(size, rate));
-        Self { reads, writes, deletes, reading: Semaphore::new(READS) }
+        Self { reads, writes, deletes }
     }
 
     /// Waits for a call's turn, or tells how long it would have to wait.
-    pub(super) async fn admit(
-        &self,
-        method: Method,
-        pause: &Pause,
-    ) -> Result<Option<SemaphorePermit<'_>>, Duration> {
-        let reading = match method {
-            Method::Get => self.reading.acquire().await.ok(), // never closed
-            Method::Put | Method::Post | Method::Patch | Method::Delete => None,
-        };
+    pub(super) async fn admit(&self, method: Method, pause: &Pause) -> Result<(), Duration> {
         let pause = pause.left();
         if pause > NEARLY {
             return Err(pause);
@@ -58,9 +47,8 @@ impl Pace {
             Method::Put | Method::Post | Method::Patch => &self.writes,
             Method::Delete => &self.deletes,
         };
-        let turn = bucket.turn()?;
-        sleep(turn).await;
-        Ok(reading)
+        sleep(bucket.turn()?).await;
+        Ok(())
     }
 }
 

@@ -20,6 +20,11 @@ impl Target {
         Self::new([cloud].into_iter().chain(self.0.iter().map(String::as_str)))
     }
 
+    /// What stands before the last segment.
+    pub fn parent(&self) -> Self {
+        Self(self.0.iter().take(self.0.len().saturating_sub(1)).cloned().collect())
+    }
+
     /// Whether a glob covers it: segment by segment, `*` for any text inside one segment.
     pub fn is_covered_by(&self, glob: &str) -> bool {
         let glob = glob.to_ascii_lowercase();
@@ -78,6 +83,15 @@ mod tests {
         ] {
             assert_eq!(target.is_covered_by(glob), covered, "{glob}");
         }
+    }
+
+    #[test]
+    fn a_parent_is_all_but_the_last_segment() {
+        assert_eq!(
+            Target::new(["keyvault", "Vault-1", "name"]).parent(),
+            Target::new(["keyvault", "vault-1"])
+        );
+        assert_eq!(Target::new([]).parent(), Target::new([]));
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! A service that throttles while there is much to do.
 
 use anyhow::{Result, ensure};
+use certferry_rig::installation::ca;
 use certferry_rig::wait::eventually;
 use reqwest::Method;
 use serde_json::json;
@@ -18,7 +19,7 @@ async fn forty_certificates_come_to_be_in_a_hub_that_throttles() -> Result<()> {
     let tight =
         json!({ "reads": bucket(25.0, 2.5), "writes": bucket(20.0, 5.0), "deletes": bucket(20.0, 5.0) });
     world.emulator.control(Method::PATCH, "throttle", Some(&tight)).await?;
-    world.tls_secret("factory-ca", &certferry_rig::installation::ca("Factory root")?).await?;
+    world.tls_secret("factory-ca", &ca("Factory root")?).await?;
     let names: Vec<_> = (0..MANY).map(|number| format!("root-{number}")).collect();
     let manifests: Vec<_> = names.iter().map(|it| world.certificate(it)).collect();
     world.apply(&manifests.join("---\n")).await?;
@@ -47,31 +48,62 @@ async fn forty_certificates_come_to_be_in_a_hub_that_throttles() -> Result<()> {
     world.stop().await
 }
 
-/// So many that they would keep all workers for longer than the other test's patience: a pass over each takes as long as
-/// a pass may.
-const SLOW: usize = 200;
+/// In each hub, and many more than an account has passes at a time.
+const SLOW: usize = 100;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cloud_that_hardly_answers_slows_no_other_account() -> Result<()> {
     let slow = World::start("slow").await?;
-    let delay = json!({ "operation": "iotHubCertificates.*", "times": null, "action": { "delay": { "ms": 25_000, "when": "before" } } });
-    slow.emulator.control_post("faults", &delay).await?;
-    slow.tls_secret("factory-ca", &certferry_rig::installation::ca("Factory root")?).await?;
-    let observed =
-        |number| format!("{}  managementPolicy: Observe\n", slow.certificate(&format!("root-{number}")));
-    let manifests: Vec<_> = (0..SLOW).map(observed).collect();
-    slow.apply(&manifests.join("---\n")).await?;
-    eventually(SOON, "a call that hangs", async || {
-        ensure!(slow.count("iotHubCertificates.get").await? > 0);
-        Ok(())
-    })
-    .await?;
-
+    slow.crowd_that_waits(&["hub-1", "hub-2"]).await?;
     let quick = World::start("quick").await?;
     quick.settled("factory-root").await?;
     quick.stop().await?;
+    slow.end_of_waiting(8).await
+}
 
-    slow.kubectl(&["delete", "iothubcertificates", "--all", "--wait=false"]).await?;
-    slow.emulator.control(Method::DELETE, "faults", None).await?;
-    slow.stop().await
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_hardly_answers_slows_no_other_of_its_account() -> Result<()> {
+    let world = World::start("slow-hub").await?;
+    world.crowd_that_waits(&["hub-2"]).await?;
+    world.settled("factory-root").await?;
+    world.end_of_waiting(4).await
+}
+
+impl World {
+    /// Objects in hubs that hardly answer, the first of which have begun to wait.
+    async fn crowd_that_waits(&self, hubs: &[&str]) -> Result<()> {
+        self.tls_secret("factory-ca", &ca("Factory root")?).await?;
+        for hub in hubs {
+            let delay = json!({
+                "operation": "iotHubCertificates.*", "path": format!("/{hub}/"), "times": null,
+                "action": { "delay": { "ms": 25_000, "when": "before" } },
+            });
+            self.emulator.control_post("faults", &delay).await?;
+            let observed = |number| {
+                let manifest = self.certificate(&format!("{hub}-{number}"));
+                let manifest = manifest.replace("name: hub-1", &format!("name: {hub}"));
+                format!("{manifest}  managementPolicy: Observe\n")
+            };
+            self.apply(&(0..SLOW).map(observed).collect::<Vec<_>>().join("---\n")).await?;
+        }
+        eventually(SOON, "a call that hangs", async || {
+            ensure!(self.hanging().await? > 0);
+            Ok(())
+        })
+        .await
+    }
+
+    /// No more of their calls than that hang at a time.
+    async fn end_of_waiting(self, most: usize) -> Result<()> {
+        let hanging = self.hanging().await?;
+        ensure!((1..=most).contains(&hanging), "{hanging} calls hang");
+        self.kubectl(&["delete", "iothubcertificates", "--all", "--wait=false"]).await?;
+        self.emulator.control(Method::DELETE, "faults", None).await?;
+        self.stop().await
+    }
+
+    /// The calls that have no answer yet.
+    async fn hanging(&self) -> Result<usize> {
+        Ok(self.requests().await?.iter().filter(|it| it["answer"].is_null()).count())
+    }
 }

@@ -131,11 +131,8 @@ impl Rest {
             true => Some(self.writers.turn(written_apart(&self.endpoint, call)).await),
             false => None,
         };
-        let _reading = self
-            .pace
-            .admit(call.method, &self.pause)
-            .await
-            .map_err(|wait| call.failed(Fault::Paced(wait)))?;
+        let paced = |wait| call.failed(Fault::Paced(wait));
+        self.pace.admit(call.method, &self.pause).await.map_err(paced)?;
         if write && !self.term.lasts() {
             return Err(call.failed(Fault::TermOver));
         }

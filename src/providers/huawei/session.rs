@@ -171,8 +171,7 @@ impl Session {
             false => None,
         };
         let pause = self.pause(outgoing.endpoint);
-        let _reading =
-            self.pace.admit(operation.method(), &pause).await.map_err(|wait| fault(Fault::Paced(wait)))?;
+        self.pace.admit(operation.method(), &pause).await.map_err(|wait| fault(Fault::Paced(wait)))?;
         // Asked after the turn has come: those who waited learn of a refusal meanwhile.
         if let Some(error) = self.refusals.of(outgoing.endpoint) {
             return Err(failed(What::Held(error)));

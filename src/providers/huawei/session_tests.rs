@@ -172,8 +172,8 @@ async fn refused_keys_are_not_tried_again_too_soon_and_the_account_says_so() {
         }
         let calls = server.requests().len() - asked;
         asked += calls;
-        // As many go at once as read at a time; the others learn of the refusal.
-        assert_eq!((1..=4).contains(&calls), is_asked, "{calls} after {pause} s more");
+        // Those that go at once learn of the refusal by their own answers.
+        assert_eq!(calls > 0, is_asked, "{calls} after {pause} s more");
         let standing = session.sign_in().unwrap_err();
         assert_eq!(standing.reason, Reason::AuthenticationFailed);
         assert_eq!(standing.then, Then::Retry { after: None }, "the account itself waits for nothing");

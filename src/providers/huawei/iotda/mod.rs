@@ -54,16 +54,16 @@ impl Provider for Iotda {
 
     /// IoTDA knows no names: the resource's own stands for it. A project that is not named has no id's form.
     fn target(root: &IotdaCertificate) -> Target {
-        let place = &root.spec.iotda;
-        let of_region = format!("in-{}", place.region);
-        Target::new([
-            "iotda",
-            place.project_id.as_deref().unwrap_or(&of_region),
-            place.host.as_deref().unwrap_or("shared"),
+        let within = [
             root.spec.app_id.as_deref().unwrap_or("default"),
             root.metadata.namespace.as_deref().unwrap_or_default(),
             root.metadata.name.as_deref().unwrap_or_default(),
-        ])
+        ];
+        Target::new(instance(root).iter().map(String::as_str).chain(within))
+    }
+
+    fn place(root: &IotdaCertificate) -> Target {
+        Target::new(instance(root).iter().map(String::as_str))
     }
 
     fn references(root: &IotdaCertificate) -> Vec<Reference> {
@@ -231,6 +231,13 @@ fn grace(root: &IotdaCertificate) -> Result<Duration, Invalid> {
     parse_duration("spec.rotation.gracePeriod", asked.unwrap_or("24h"))
 }
 
+/// The instance; a project that is not named has no id's form.
+fn instance(root: &IotdaCertificate) -> [String; 3] {
+    let place = &root.spec.iotda;
+    let project = place.project_id.clone().unwrap_or_else(|| format!("in-{}", place.region));
+    ["iotda".to_owned(), project, place.host.clone().unwrap_or_else(|| "shared".to_owned())]
+}
+
 /// The IotdaCertificate of the OCSP server's CA, if one is named.
 fn server_ca(root: &IotdaCertificate) -> Option<&IotdaCertificateRef> {
     root.spec.ocsp.as_ref()?.ssl.as_ref()?.server_ca_ref.as_ref()
@@ -275,5 +282,31 @@ impl Iotda {
     /// A write whose effect the next read shows.
     fn done(&self, answered: Result<(), Failure>) -> Result<Option<Observed>, CloudError> {
         answered.map(|()| None).map_err(CloudError::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, json};
+
+    use super::*;
+
+    #[test]
+    fn all_spaces_and_namespaces_of_an_instance_are_in_one_place() {
+        let object = |namespace: &str, space: &str, host: &str| -> IotdaCertificate {
+            from_value(json!({
+                "apiVersion": "certferry.dev/v1alpha1", "kind": "IotdaCertificate",
+                "metadata": { "namespace": namespace, "name": "devices" },
+                "spec": {
+                    "accountRef": { "kind": "CloudAccount", "name": "huawei" }, "appId": space, "source": { "secretRef": { "name": "ca" } },
+                    "iotda": { "region": "cn-north-4", "host": host },
+                },
+            }))
+            .unwrap()
+        };
+        let (one, other) = (object("a", "1", "x.example"), object("b", "2", "x.example"));
+        assert_eq!(Iotda::place(&one), Iotda::place(&other));
+        assert_ne!(Iotda::target(&one), Iotda::target(&other));
+        assert_ne!(Iotda::place(&one), Iotda::place(&object("a", "1", "y.example")));
     }
 }
