@@ -31,6 +31,8 @@ pub struct Options {
     pub binary: Option<PathBuf>,
     /// A file with the world to begin with; without it the emulator's documented one.
     pub world: Option<PathBuf>,
+    /// Whether it keeps nothing on disk, which takes long of a large world; then a restart begins anew.
+    pub forgets: bool,
     /// Further arguments.
     pub args: Vec<String>,
 }
@@ -141,7 +143,10 @@ impl Emulator {
 async fn spawn(binary: &Path, folder: &Path, options: &Options, port: u16) -> Result<(Process, Urls)> {
     let mut command = Command::new(binary);
     command.current_dir(folder);
-    command.arg("--listen").arg(format!("127.0.0.1:{port}")).arg("--dir").arg(folder.join("data"));
+    command.arg("--listen").arg(format!("127.0.0.1:{port}"));
+    if !options.forgets {
+        command.arg("--dir").arg(folder.join("data"));
+    }
     if let Some(world) = &options.world {
         command.arg("--world").arg(world);
     }

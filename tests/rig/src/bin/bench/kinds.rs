@@ -3,12 +3,14 @@
 
 use anyhow::{Context, Result};
 use certferry_rig::emulator::Urls;
-use reqwest::Url;
+use certferry_rig::installation::Pair;
+use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
 pub(crate) const SUBSCRIPTION: &str = "44444444-4444-4444-8444-444444444444";
 const PROJECT: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) const GROUP: &str = "rg-devices";
+const SPACE: &str = "app-1";
 
 /// One kind of certificate.
 pub(crate) struct Kind {
@@ -26,9 +28,13 @@ pub(crate) struct Kind {
     pub(crate) create: Bound,
     pub(crate) rotate: Bound,
     pub(crate) delete: Bound,
+    /// The writes in which a certificate is adopted.
+    pub(crate) adopt: usize,
     /// Whether a listing of the parent shows all that is to be seen of its certificates.
     pub(crate) listed: bool,
     parent: fn(&Parent, &[String]) -> (String, Value),
+    /// What the emulator is told of a certificate that somebody put there.
+    planted: fn(&Pair) -> Value,
     place: fn(&Parent, &Urls) -> Result<Value>,
 }
 
@@ -71,7 +77,7 @@ pub(crate) struct Parent {
 /// All kinds, with the writes that their services need:
 ///
 /// - IoT Hub: upload, code, proof; the same for a changed certificate, as it loses its verification.
-/// - API Management and Key Vault: one upload.
+/// - API Management and Key Vault: one upload. In a vault a tag tells whose an adopted one is.
 /// - IoTDA: upload (which tells the code) and proof; for a changed certificate the old one is deleted too.
 pub(crate) static KINDS: [Kind; 4] = [
     Kind {
@@ -85,8 +91,10 @@ pub(crate) static KINDS: [Kind; 4] = [
         create: Bound::of(3),
         rotate: Bound::of(3),
         delete: Bound::of(1),
+        adopt: 0,
         listed: true,
         parent: |it, _| (format!("hubs/{}", it.name), in_group()),
+        planted: |it| json!({ "certificate": it.certificate, "isVerified": true }),
         place: |it, _| {
             Ok(json!({
                 "iotHub": { "subscriptionId": SUBSCRIPTION, "resourceGroup": GROUP, "name": it.name },
@@ -105,8 +113,10 @@ pub(crate) static KINDS: [Kind; 4] = [
         create: Bound::of(1),
         rotate: Bound::of(1),
         delete: Bound::of(1),
+        adopt: 0,
         listed: true,
         parent: |it, _| (format!("services/{}", it.name), in_group()),
+        planted: |it| json!({ "certificate": it.certificate }),
         place: |it, _| {
             Ok(json!({ "apiManagement": {
                 "subscriptionId": SUBSCRIPTION, "resourceGroup": GROUP, "serviceName": it.name,
@@ -124,13 +134,21 @@ pub(crate) static KINDS: [Kind; 4] = [
         create: Bound::of(1),
         rotate: Bound::of(1),
         delete: Bound::of(1),
+        adopt: 1,
         listed: false,
         parent: |it, clients| {
             let all =
                 |client: &String| json!({ "clientId": client, "certificates": ["all"], "secrets": ["get"] });
             (format!("vaults/{}", it.name), json!({ "access": clients.iter().map(all).collect::<Vec<_>>() }))
         },
-        place: |it, _| Ok(json!({ "vaultName": it.name })),
+        planted: |it| {
+            let policy = json!({ "secret_props": { "contentType": "application/x-pem-file" } });
+            json!({ "import": { "value": format!("{}{}", it.key, it.certificate), "policy": policy } })
+        },
+        place: |it, _| {
+            // As it is planted; the default is PKCS#12.
+            Ok(json!({ "vaultName": it.name, "import": { "contentType": "application/x-pem-file" } }))
+        },
     },
     Kind {
         name: "IotdaCertificate",
@@ -143,14 +161,16 @@ pub(crate) static KINDS: [Kind; 4] = [
         create: Bound::of(2),
         rotate: Bound::of(3),
         delete: Bound::of(1),
+        adopt: 0,
         listed: true,
         parent: |it, _| {
             let body = json!({
                 "id": format!("55555555-5555-4555-8555-{:012}", 1000 + it.number),
-                "edition": "standard", "region": "cn-north-4", "projectId": PROJECT, "apps": ["app-1"],
+                "edition": "standard", "region": "cn-north-4", "projectId": PROJECT, "apps": [SPACE],
             });
             (format!("instances/{}", it.name), body)
         },
+        planted: |it| json!({ "content": it.certificate, "appId": SPACE, "status": true }),
         place: |it, urls| {
             let url = Url::parse(&urls.iotda.replace("{instance}", &it.name))?;
             Ok(json!({
@@ -158,6 +178,7 @@ pub(crate) static KINDS: [Kind; 4] = [
                     "region": "cn-north-4", "projectId": PROJECT,
                     "host": url.host_str().context("IoTDA's URL has no host")?,
                 },
+                "appId": SPACE,
                 "verification": { "proofOfPossession": {} },
                 // Otherwise the old certificate would stay for a day.
                 "rotation": { "gracePeriod": "0s" },
@@ -176,13 +197,23 @@ impl Kind {
         (self.parent)(parent, clients)
     }
 
+    /// What the emulator's control endpoint is told, and where, so that a certificate is there.
+    pub(crate) fn planted(&self, parent: &Parent, name: &str, pair: &Pair) -> (Method, String, Value) {
+        let certificates = format!("{}/certificates", (self.parent)(parent, &[]).0);
+        let body = (self.planted)(pair);
+        match self.cloud {
+            Cloud::ResourceManager | Cloud::KeyVault => (Method::PUT, format!("{certificates}/{name}"), body),
+            Cloud::Huawei => (Method::POST, certificates, body), // the service gives the id
+        }
+    }
+
     /// The manifest of a certificate that is in the Secret of the same name.
     pub(crate) fn manifest(&self, name: &str, parent: &Parent, interval: &str, urls: &Urls) -> Result<Value> {
         let mut spec = (self.place)(parent, urls)?;
         spec["accountRef"] = json!({ "kind": "ClusterCloudAccount", "name": parent.account });
         spec["resyncInterval"] = interval.into();
         let source = if self.cloud == Cloud::KeyVault { "import" } else { "source" };
-        spec[source] = json!({ "secretRef": { "name": name } });
+        spec[source]["secretRef"] = json!({ "name": name });
         Ok(json!({
             "apiVersion": "certferry.dev/v1alpha1", "kind": self.name, "metadata": { "name": name }, "spec": spec,
         }))

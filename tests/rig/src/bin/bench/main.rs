@@ -49,7 +49,11 @@ async fn main() -> Result<()> {
     println!("{}", report.table()?);
     let programs = sibling("bench")?;
     let target = programs.ancestors().nth(2).context("the program lies in no target folder")?;
-    let path = target.join("bench.json");
+    let path = target.join(if phases.len() == PHASES.len() {
+        "bench.json".to_owned()
+    } else {
+        format!("bench-{}.json", phases.join("-")) // not all of it is no news of the rest
+    });
     report.write(&path)?;
     report::say(&format!("written to {}", path.display()));
     failed

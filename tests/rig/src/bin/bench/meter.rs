@@ -137,7 +137,7 @@ impl Received {
 #[derive(Default)]
 pub(crate) struct Audit {
     next: u64,
-    /// Writes by namespace.
+    /// Writes by namespace, without those of its Lease.
     writes: BTreeMap<String, usize>,
     /// The resources that were read or written singly: plural, namespace, name.
     pub(crate) passed: BTreeSet<(String, String, String)>,
@@ -152,11 +152,17 @@ impl Audit {
         for event in events.into_iter().filter(|it| it.user == operator) {
             match event.verb.as_str() {
                 "list" | "watch" => {}
+                _ if event.resource == "leases" => {}
                 "get" => drop(self.passed.insert((event.resource, event.namespace, event.name))),
                 _ => *self.writes.entry(event.namespace).or_default() += 1,
             }
         }
         Ok(())
+    }
+
+    /// All of them, those to objects of the cluster too.
+    pub(crate) fn all_writes(&self) -> usize {
+        self.writes.values().sum()
     }
 
     pub(crate) fn writes_in(&self, namespace: &str) -> usize {

@@ -97,7 +97,8 @@ impl Stage {
             ..Default::default()
         };
         let plane = ControlPlane::start(options).await?;
-        let emulator = emulator::Options { binary: Some(sibling("emulator")?), ..Default::default() };
+        let emulator =
+            emulator::Options { binary: Some(sibling("emulator")?), forgets: true, ..Default::default() };
         let emulator = Emulator::start(emulator).await?;
         let cluster = Cluster::of(&plane)?;
         cluster.install().await?;
@@ -194,6 +195,17 @@ impl Stage {
         spec["allowedNamespaces"] = json!({ "names": [set.namespace] });
         self.cluster.cluster_account(name, &spec).await?;
         Ok(id)
+    }
+
+    /// Puts a set's certificates where they belong, as if somebody had done so before.
+    pub(crate) async fn plant(&self, set: &Set) -> Result<()> {
+        self.each(0..set.objects.len(), async |it| {
+            let name = &set.objects[it].0;
+            let pair = self.certificates.of(set.kind.short, name)?;
+            let (method, path, body) = set.kind.planted(set.parent_of(it), name, &pair);
+            self.emulator.control(method, &path, Some(&body)).await.map(drop)
+        })
+        .await
     }
 
     /// Creates the Secrets of some of a set's objects.
