@@ -63,6 +63,9 @@ pub enum NoConnection {
     /// Nothing accepts connections there, or not in time.
     #[error("the host cannot be reached")]
     Unreachable,
+    /// The same, where a proxy stands between.
+    #[error("the host cannot be reached, or the proxy opens no way to it")]
+    Unproxied,
     /// The host's certificate is not trusted.
     #[error("the host's TLS certificate is not trusted: {0}")]
     Untrusted(Distrust),
@@ -98,7 +101,7 @@ impl HttpError {
     }
 
     /// What the HTTP library's error means. Its text is dropped: it has bytes of the other side.
-    pub(super) fn of(error: &reqwest::Error) -> Self {
+    pub(super) fn of(error: &reqwest::Error, proxied: bool) -> Self {
         if find::<ForbiddenAddress>(error).is_some() {
             Self::Refused(Refusal::Address)
         } else if !error.is_connect() {
@@ -107,6 +110,8 @@ impl HttpError {
             Self::NotSent(NoConnection::Name)
         } else if let Some(tls) = find::<rustls::Error>(error) {
             Self::NotSent(handshake(tls))
+        } else if proxied {
+            Self::NotSent(NoConnection::Unproxied)
         } else {
             Self::NotSent(NoConnection::Unreachable)
         }

@@ -127,7 +127,8 @@ impl Http {
             .user_agent(concat!("certferry/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|_| if trust.roots.is_empty() { TrustError::NoRoots } else { TrustError::Bundle })?;
-        let carry = move |plan: Plan| carry(client.clone(), plan);
+        let proxied = trust.proxy.is_some();
+        let carry = move |plan: Plan| carry(client.clone(), proxied, plan);
         Ok(Self {
             wire: BoxCloneSyncService::new(service_fn(carry)),
             reach: trust.reach,
@@ -176,7 +177,7 @@ impl Http {
 }
 
 /// Over the network.
-async fn carry(client: Client, plan: Plan) -> Result<Answer, HttpError> {
+async fn carry(client: Client, proxied: bool, plan: Plan) -> Result<Answer, HttpError> {
     let mut request = Request::new(plan.method.clone(), plan.url.clone());
     *request.headers_mut() = plan.headers.clone();
     *request.body_mut() = plan.body.as_ref().map(|bytes| bytes.to_vec().into());
@@ -184,7 +185,7 @@ async fn carry(client: Client, plan: Plan) -> Result<Answer, HttpError> {
         tracing::error!("the final form of a request differs from its plan; it was not sent");
         return Err(Refusal::Plan.into());
     }
-    let mut response = client.execute(request).await.map_err(|error| HttpError::of(&error))?;
+    let mut response = client.execute(request).await.map_err(|error| HttpError::of(&error, proxied))?;
     let headers = std::mem::take(response.headers_mut());
     if block_size(&headers) > HEADER_BLOCK {
         return Err(HttpError::TooLarge);

@@ -28,6 +28,7 @@ mod ownership;
 mod plugin;
 mod policies;
 mod proof;
+mod proxy;
 mod rest;
 mod rights;
 mod scope;

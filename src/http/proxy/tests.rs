@@ -105,7 +105,7 @@ async fn a_proxy_that_refuses_lets_nothing_through() {
     for status in [403, 407, 502] {
         let proxy = TestProxy::start(status).await;
         let error = proxy.client(&server, "").send(get(&server, "service.test")).await.unwrap_err();
-        assert_eq!(error, HttpError::NotSent(NoConnection::Unreachable), "{status}");
+        assert_eq!(error, HttpError::NotSent(NoConnection::Unproxied), "{status}");
     }
     assert!(server.requests().is_empty());
 }

@@ -6,7 +6,7 @@
 //! - [`installation`]: the chart on a cluster, with the operator in its ServiceAccount's name.
 //!
 //! [`relay`] stands between the operator and the API server where a test wants watches to go wrong, and [`collector`] takes
-//! the operator's traces. All stand on [`process`], a child process that never outlives the test, and on [`folder`], a temporary folder
+//! the operator's traces; [`proxy`] is one that firms have on the way to clouds. All stand on [`process`], a child process that never outlives the test, and on [`folder`], a temporary folder
 //! that does not either. [`programs`] finds or builds the binaries, [`ports`] finds free ports, [`wait`] waits for what
 //! a test claims.
 //!
@@ -22,5 +22,6 @@ pub mod operator;
 pub mod ports;
 pub mod process;
 pub mod programs;
+pub mod proxy;
 pub mod relay;
 pub mod wait;

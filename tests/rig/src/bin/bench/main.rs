@@ -9,7 +9,6 @@
 mod certificates;
 mod kinds;
 mod meter;
-mod proxy;
 mod report;
 mod stage;
 mod tofu;

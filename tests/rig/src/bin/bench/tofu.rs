@@ -11,13 +11,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use certferry_rig::folder::Folder;
 use certferry_rig::installation::TENANT;
+use certferry_rig::proxy::Proxy;
 use reqwest::Url;
 use serde_json::{Map, json};
 use tokio::process::Command;
 
 use crate::kinds::{GROUP, KINDS, SUBSCRIPTION};
 use crate::meter::{self, Calls};
-use crate::proxy;
 use crate::report::{Row, say};
 use crate::stage::{SECRET, Set, Size, Stage};
 
@@ -122,7 +122,7 @@ struct Tofu<'a> {
     client: String,
     program: PathBuf,
     folder: Folder,
-    proxy: u16,
+    proxy: Proxy,
 }
 
 impl<'a> Tofu<'a> {
@@ -139,7 +139,7 @@ impl<'a> Tofu<'a> {
             folder.path()
         );
         fs::write(folder.path().join("tofu.tfrc"), overrides)?;
-        let proxy = proxy::start().await?;
+        let proxy = Proxy::start().await?;
         Ok(Self { stage, set, client, program, folder, proxy })
     }
 
@@ -193,7 +193,7 @@ impl<'a> Tofu<'a> {
         command.env("HOME", self.folder.path()).env("CHECKPOINT_DISABLE", "1");
         command.env("SSL_CERT_FILE", &self.stage.emulator.urls.ca);
         // Go finds no names below `localhost`; the proxy does.
-        command.env("HTTPS_PROXY", format!("http://127.0.0.1:{}", self.proxy));
+        command.env("HTTPS_PROXY", format!("http://127.0.0.1:{}", self.proxy.port));
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = child.kill_on_drop(true).spawn().context("starting OpenTofu")?;
         let pid = child.id().context("OpenTofu has no pid")?;
