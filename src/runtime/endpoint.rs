@@ -1,7 +1,8 @@
 //! A small HTTP endpoint of the process: probes, metrics. Each answer is a text that is ready at once.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ pub async fn serve(
     stop: CancellationToken,
     answer: impl Fn(&str) -> Response + Send + Sync + 'static,
 ) -> Result<()> {
-    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let listener = listen(address).await.with_context(|| format!("cannot listen on {address}"))?;
     tracing::info!(address = %listener.local_addr()?, "serving {what}");
     let answer = Arc::new(answer);
     tokio::spawn(async move {
@@ -70,9 +71,48 @@ pub async fn serve(
     Ok(())
 }
 
+async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Err(error) => match instead(address, &error) {
+            Some(other) => TcpListener::bind(other).await,
+            None => Err(error),
+        },
+        bound => bound,
+    }
+}
+
+/// All addresses of IPv4 in place of all of both, on a node that has no IPv6.
+fn instead(address: SocketAddr, error: &io::Error) -> Option<SocketAddr> {
+    let all = address.ip() == Ipv6Addr::UNSPECIFIED;
+    let ours = matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied);
+    (all && !ours).then(|| (Ipv4Addr::UNSPECIFIED, address.port()).into())
+}
+
 fn written(Response { status, kind, text }: Response) -> http::Response<String> {
     let mut response = http::Response::new(text);
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_without_ipv6_listens_on_all_of_ipv4() {
+        // As Linux numbers them: EAFNOSUPPORT, EADDRNOTAVAIL, EADDRINUSE, EACCES.
+        for (address, number, other) in [
+            ("[::]:8080", 97, Some("0.0.0.0:8080")),
+            ("[::]:8080", 99, Some("0.0.0.0:8080")),
+            ("[::]:8080", 98, None),
+            ("[::]:80", 13, None),
+            ("[::1]:8080", 97, None),
+            ("10.0.0.1:8080", 99, None),
+        ] {
+            let error = io::Error::from_raw_os_error(number);
+            let other = other.map(|it| it.parse().unwrap());
+            assert_eq!(instead(address.parse().unwrap(), &error), other, "{address} {error}");
+        }
+    }
 }

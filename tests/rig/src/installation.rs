@@ -147,14 +147,19 @@ impl Cluster {
         self.operator_with(binary, log_filter, more, kubeconfig, Vec::new()).await
     }
 
-    /// Runs the operator of that program with the arguments and the environment of the Deployment, but for its ports.
+    /// Runs the operator of that program with the arguments and the environment of the Deployment, but on free ports of
+    /// this machine alone.
     pub async fn deployed_operator(&self, binary: PathBuf) -> Result<Operator> {
         let deployment = ["get", "deployment", "certferry", "-n", NAMESPACE, "-o", "json"];
         let deployment: Value = serde_json::from_str(&self.kubectl(&deployment, None).await?)?;
         let pod = &deployment["spec"]["template"]["spec"];
         let container = &pod["containers"][0];
         let args = container["args"].as_array().context("no arguments")?.iter().filter_map(Value::as_str);
-        let args = args.filter(|it| *it != "run" && !it.contains("-address=")).map(str::to_owned).collect();
+        let here = |it: &str| match it.split_once("-address=") {
+            Some((endpoint, _)) => format!("{endpoint}-address=127.0.0.1:0"),
+            None => it.to_owned(),
+        };
+        let args = args.filter(|it| *it != "run").map(here).collect();
         let mut env = Vec::new();
         for variable in container["env"].as_array().into_iter().flatten() {
             let name = variable["name"].as_str().context("a variable without a name")?;

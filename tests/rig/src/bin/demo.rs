@@ -131,18 +131,18 @@ async fn show(cluster: &Cluster) -> Result<()> {
     waited.map(drop)
 }
 
-/// Deletes what the demo made: the certificates first, while the account still works.
+/// Deletes what the demo made: the certificates while the accounts still work, and these while the operator may let them go.
 async fn remove(cluster: &Cluster, foreign: bool, by_helm: bool) -> Result<()> {
     say("deleting the certificates, in the clouds too");
     for (_, kind) in SHOWN {
         let all = ["delete", kind, "--all", "--namespace", DEVICES, "--timeout=60s"];
         cluster.kubectl(&all, None).await?;
     }
+    cluster.kubectl(&["delete", "clustercloudaccount", AZURE, HUAWEI, "--timeout=60s"], None).await?;
     if by_helm {
         cluster.uninstall_release().await?;
     }
     if foreign {
-        cluster.kubectl(&["delete", "clustercloudaccount", AZURE, HUAWEI], None).await?;
         cluster.kubectl(&["delete", "namespace", DEVICES, NAMESPACE], None).await?;
     }
     Ok(())
