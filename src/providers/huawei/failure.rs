@@ -66,7 +66,8 @@ const CODES: &[Row] = &[
         ANY,
         Reason::QuotaExceeded,
         RETRY,
-        "The instance has as many CA certificates as it may: remove some, or have the quota raised",
+        "The instance has as many CA certificates as it may: remove some, or have the quota raised. A changed one \
+         stands beside the old one first",
     ),
     (
         "IOTDA.014301",
