@@ -18,6 +18,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
+use crate::instance::huawei;
+
 const IN_NAMESPACES: [&str; 5] = [
     "CloudAccount",
     "IotHubCertificate",
@@ -33,7 +35,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Begins to look at the objects of a namespace, and at the cluster's account of the same name.
+    /// Begins to look at the objects of a namespace, and at the cluster's accounts for it.
     pub async fn from_now(cluster: &Cluster, namespace: &str) -> Result<Self> {
         let client = cluster.client().await?;
         let objects = Arc::<Mutex<Vec<Value>>>::default();
@@ -44,8 +46,11 @@ impl Seen {
             let api = Api::namespaced_with(client.clone(), namespace, &resource(kind));
             watches.spawn(record(objects.clone(), api, watcher::Config::default()));
         }
-        let own = watcher::Config::default().fields(&format!("metadata.name={namespace}"));
-        watches.spawn(record(objects.clone(), Api::all_with(client, &resource("ClusterCloudAccount")), own));
+        for name in [namespace, &huawei(namespace)] {
+            let own = watcher::Config::default().fields(&format!("metadata.name={name}"));
+            let api = Api::all_with(client.clone(), &resource("ClusterCloudAccount"));
+            watches.spawn(record(objects.clone(), api, own));
+        }
         Ok(Self { objects, _watches: watches })
     }
 

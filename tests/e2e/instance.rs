@@ -60,7 +60,7 @@ impl World {
 
     /// The name of the account of Huawei Cloud.
     pub fn huawei(&self) -> String {
-        format!("{}-huawei", self.namespace)
+        huawei(&self.namespace)
     }
 
     /// Makes the account sign like that.
@@ -195,6 +195,19 @@ impl World {
             |name: &str| anyhow::Ok(key[name].as_str().with_context(|| format!("no {name}"))?.to_owned());
         Ok([part("access")?, part("secret")?, part("securitytoken")?])
     }
+}
+
+/// The name of the account of Huawei Cloud for a namespace.
+pub fn huawei(namespace: &str) -> String {
+    format!("{namespace}-huawei")
+}
+
+/// What the service shows of [`all_settings`].
+pub fn as_set() -> Value {
+    json!({
+        "provisionEnable": true, "templateId": TEMPLATE,
+        "ocspEnable": true, "ocspSslEnable": true, "ocspServerCaId": OTHER_TEMPLATE,
+    })
 }
 
 /// Self-registration by a template, and OCSP over TLS.

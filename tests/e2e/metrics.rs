@@ -125,6 +125,11 @@ fn labels_are_closed(text: &str) -> Result<()> {
     Ok(())
 }
 
+/// The same of what is served there, whatever has happened.
+pub async fn are_bounded(url: &str) -> Result<()> {
+    labels_are_closed(&reqwest::get(url).await?.text().await?)
+}
+
 #[test]
 fn a_label_that_anybody_can_add_to_is_noticed() {
     for (line, closed) in [

@@ -300,6 +300,9 @@ async fn plugin_import_adopts_in_an_instance_and_in_a_service() -> Result<()> {
     let told =
         world.plugin(&["import", "iotdacertificate", &parent, &planted.id, "--account", &account]).await?;
     told.says(0, &["name: devices-of-plant-3", &planted.id, "appId: app-1"])?;
+    let other = world.plant(&ca("Devices of plant 4")?).await?;
+    let all = world.plugin(&["import", "iotdacertificate", &parent, "--all", "--account", &account]).await?;
+    all.says(0, &[&planted.id, &other.id, "name: devices-of-plant-4"])?;
     world.tls_secret("ca", &root).await?;
     world.apply(&told.out.replace("fill-in-the-secret", "ca")).await?;
     world.ready("devices-of-plant-3").await?;

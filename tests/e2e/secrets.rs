@@ -56,17 +56,47 @@ async fn secrets_show_up_nowhere_whatever_goes_wrong() -> Result<()> {
     world.reason("factory-root", "ProofRejected").await?;
 
     let key = pair.key.lines().nth(1).context("the key has no second line")?;
+    stand_nowhere(&world, &[wrong, CLIENT_SECRET, key, "very-private-provider-text"]).await?;
+    let bearer = shared().await?.operator.process.log()?.contains("Bearer ey");
+    ensure!(!bearer, "the log holds a token");
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_of_the_other_cloud_show_up_nowhere_either() -> Result<()> {
+    let world = World::of_instances("secrets").await?;
+    let refused = json!({ "answer": { "status": 400, "json": {
+        "error_code": "IOTDA.014301", "error_msg": "echo: very-private-provider-text",
+    } } });
+    let fault = json!({ "operation": "iotdaCertificates.verify", "times": null, "action": refused });
+    world.emulator.control_post("faults", &fault).await?;
+    let pair = ca("devices")?;
+    world.tls_secret("ca", &pair).await?;
+    let [id, secret, token] = world.temporary_key().await?;
+    world.cluster.temporary_key(&world.huawei(), &id, &secret, &token).await?;
+    world.apply(&world.in_instance("devices", json!({}))).await?;
+    world.reason("devices", "ProofRejected").await?;
+
+    // It is shown where somebody has to sign it offline, and only there.
+    let stored = world.emulator.control_get("instances/iotda-1/certificates").await?;
+    let code = stored[0]["verifyCode"].as_str().context("there is no code")?;
+    let key = pair.key.lines().nth(1).context("the key has no second line")?;
+    stand_nowhere(&world, &[&secret, &token, code, key, "very-private-provider-text"]).await?;
+    world.delete("devices").await?;
+    world.stop().await
+}
+
+/// Neither in the log nor in any object.
+async fn stand_nowhere(world: &World, secrets: &[&str]) -> Result<()> {
     let log = shared().await?.operator.process.log()?;
     ensure!(log.contains("TRACE"), "the log is not at its most talkative");
-    let objects = world.kubectl(&["get", "iothubcertificates,events", "-o", "json"]).await?
+    let objects = world.kubectl(&["get", "certferry,events", "-o", "json"]).await?
         + &world.kubectl(&["get", "clustercloudaccounts", "-o", "json"]).await?;
-    for secret in [wrong, CLIENT_SECRET, key, "very-private-provider-text"] {
+    for secret in secrets {
         ensure!(!leaks(&log, secret), "the log holds a secret: {}", around(&log, secret));
         ensure!(!leaks(&objects, secret), "an object holds a secret: {}", around(&objects, secret));
     }
-    let bearer = log.contains("Bearer ey");
-    ensure!(!bearer, "the log holds a token");
-    world.stop().await
+    Ok(())
 }
 
 /// Where it stands, for the one who has to find it.

@@ -11,6 +11,14 @@ use tokio::process::Command;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/signatures.py");
 
+/// All signed requests that were captured, those to IAM too.
+pub async fn all_signed(emulator: &Emulator) -> Result<Vec<Value>> {
+    let mut requests: Vec<Value> =
+        serde_json::from_value(emulator.control_get("requests").await?["requests"].take())?;
+    requests.retain(|it| authorization(it).is_ok_and(|it| it.contains("-HMAC-SHA256 ")));
+    Ok(requests)
+}
+
 /// Each of these requests is signed as it has to be, with a key that the emulated account has.
 pub async fn are_right(emulator: &Emulator, requests: &[Value]) -> Result<()> {
     let judged = judged(emulator, requests).await?;

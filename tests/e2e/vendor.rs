@@ -3,11 +3,12 @@
 use anyhow::{Context, Result, ensure};
 use certferry_rig::installation::ca;
 use certferry_rig::programs;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::instance::{INSTANCE_ID, OTHER_TEMPLATE, TEMPLATE, all_settings};
 use crate::service::{SERVICE, from_secret};
+use crate::signatures;
 use crate::vault::{VAULT, merge, policy};
 use crate::world::{World, thumbprint};
 
@@ -106,8 +107,15 @@ async fn they_read_back_what_was_made_in_an_instance_with_both_signatures() -> R
     world.uploaded(&root, all_settings()).await?;
     let id = world.field("devices", ".status.remote.id").await?;
     let endpoint = world.emulator.urls.iotda.replace("{instance}", "iotda-1");
+    let ours = signatures::all_signed(&world.emulator).await?.len();
     let read = reads(&world, "huawei_iotda.py", &["--made", &endpoint, INSTANCE_ID, "CA", &id]).await?;
-    let expected = format!("{id} {} verified True {TEMPLATE} True {OTHER_TEMPLATE}\n", thumbprint(&root));
+    let signed = signatures::all_signed(&world.emulator).await?.split_off(ours);
+    for scheme in ["SDK-HMAC-SHA256", "V11-HMAC-SHA256"] {
+        let by_it = |it: &Value| signatures::authorization(it).is_ok_and(|it| it.starts_with(scheme));
+        ensure!(signed.iter().any(by_it), "the client did not use {scheme}");
+    }
+    let expected =
+        format!("{id} {} verified True {TEMPLATE} True True {OTHER_TEMPLATE}\n", thumbprint(&root));
     ensure!(read == expected, "{read}");
     world.signs("Basic").await?;
     world.switch(json!({ "localSigning": "basic" })).await?;

@@ -13,12 +13,13 @@ use certferry_rig::control_plane::{self, ControlPlane};
 use certferry_rig::emulator::{self, Emulator};
 use certferry_rig::installation::{CLIENT, Cluster, Pair, TENANT, ca, emulated_azure};
 use certferry_rig::operator::Operator;
+use certferry_rig::ports;
 use certferry_rig::wait::eventually;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::health::Seen;
-use crate::{invariants, scope};
+use crate::{invariants, metrics, scope};
 
 pub const SUBSCRIPTION: &str = "44444444-4444-4444-8444-444444444444";
 
@@ -52,6 +53,8 @@ pub struct Shared {
     pub cluster: Arc<Cluster>,
     /// It logs at level `trace`, so that tests can look for what must not be logged at any.
     pub operator: Operator,
+    /// Where it serves its metrics.
+    pub metrics: String,
 }
 
 /// The program under test.
@@ -67,11 +70,13 @@ pub async fn shared() -> Result<&'static Shared> {
             let plane = control_plane::shared().await?;
             let cluster = Arc::new(Cluster::of(plane)?);
             let scope = scope::install(&cluster).await?;
+            let [port] = ports::free::<1>()?;
+            let served = format!("--metrics-address=127.0.0.1:{port}");
             // Many tests delete, all through this one.
-            let args: Vec<_> =
-                ["--max-deletes=1000"].into_iter().chain(scope.iter().map(String::as_str)).collect();
+            let args = ["--max-deletes=1000", &served];
+            let args: Vec<_> = args.into_iter().chain(scope.iter().map(String::as_str)).collect();
             let operator = cluster.operator(binary(), "trace", &args).await?;
-            Ok(Shared { plane, cluster, operator })
+            Ok(Shared { plane, cluster, operator, metrics: format!("http://127.0.0.1:{port}/metrics") })
         })
         .await
 }
@@ -132,6 +137,9 @@ impl World {
     /// The end of a test: whatever it was about, the invariants hold.
     pub async fn stop(self) -> Result<()> {
         invariants::hold(&self).await?;
+        if self.plane.is_some() {
+            metrics::are_bounded(&shared().await?.metrics).await?;
+        }
         self.seen.is_kept(&self.namespace)?;
         self.seen.is_shown_rightly(&self.cluster).await?;
         self.emulator.stop().await

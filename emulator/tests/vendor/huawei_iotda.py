@@ -221,7 +221,8 @@ def read_back(endpoint, instance, ca, *ids):
             listed = iotda.list_certificates(ListCertificatesRequest(instance_id=instance, limit=50)).certificates
             assert [it.status for it in listed if it.certificate_id == one] == [found.status], listed
             thumbprint = x509.load_pem_x509_certificate(found.content.encode()).fingerprint(hashes.SHA1())
-            settings = (found.provision_enable, found.template_id, found.ocsp_enable, found.ocsp_server_ca_id)
+            ocsp = (found.ocsp_enable, found.ocsp_ssl_enable, found.ocsp_server_ca_id)
+            settings = (found.provision_enable, found.template_id, *ocsp)
             seen.add((thumbprint.hex().upper(), "verified" if found.status is True else "unverified", *settings))
         (what,) = seen
         print(one, *what)

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::UPLOAD;
 use crate::instance::{INSTANCE, TEMPLATE, all_settings};
-use crate::world::{SOON, World};
+use crate::world::{SOON, World, thumbprint};
 
 /// The gateway's own 404, for every call.
 fn no_such_api() -> Value {
@@ -32,10 +32,18 @@ async fn a_full_instance_is_told_and_has_room_later() -> Result<()> {
     world.tls_secret("ca", &ca("devices")?).await?;
     world.apply(&world.in_instance("devices", json!({}))).await?;
     world.says("devices", "QuotaExceeded", "IOTDA.014300").await?;
-    quota(100).await?;
+    quota(1).await?;
     world.nudge("devices").await?;
     world.ready("devices").await?;
-    world.only_in(INSTANCE).await?;
+
+    let second = ca("devices")?;
+    world.tls_secret("ca", &second).await?;
+    world.says("devices", "QuotaExceeded", "beside the old one").await?;
+    ensure!(world.only_in(INSTANCE).await?.verified, "the old one does not serve any more");
+    quota(2).await?;
+    world.nudge("devices").await?;
+    world.ready("devices").await?;
+    ensure!(world.all_in(INSTANCE).await?.iter().any(|it| it.thumbprint == thumbprint(&second)));
     world.stop().await
 }
 
