@@ -63,7 +63,7 @@ pub enum NoConnection {
     /// Nothing accepts connections there, or not in time.
     #[error("the host cannot be reached")]
     Unreachable,
-    /// The same, where a proxy stands between.
+    /// The same, where a proxy may stand between.
     #[error("the host cannot be reached, or the proxy opens no way to it")]
     Unproxied,
     /// The host's certificate is not trusted.

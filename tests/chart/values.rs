@@ -132,6 +132,7 @@ async fn bad_values_are_refused() -> Result<()> {
         "maxDeletes=-1",
         "leaderElection.enabled=false",
         "leaderElection.enabled=false,replicas=1",
+        "hostNetwork=true,hostUsers=false",
         "image.pullPolicy=Sometimes",
         "image.digest=latest",
         "image.digest=sha256:abc",

@@ -163,11 +163,19 @@ impl World {
 
     /// The writes in the order in which they were made: `upload`, `verify`, …
     pub async fn written(&self) -> Result<Vec<String>> {
+        Ok(self.written_to().await?.into_iter().map(|(call, _)| call).collect())
+    }
+
+    /// The same, each with the id of what it was made to; an upload's answer gives it first.
+    pub async fn written_to(&self) -> Result<Vec<(String, String)>> {
         let requests = self.requests().await?;
         let writes = requests.iter().filter(|it| it["method"] != "GET");
-        let name =
-            |it: &Value| it["operation"].as_str().and_then(|it| it.rsplit('.').next()).map(str::to_owned);
-        Ok(writes.filter_map(name).collect())
+        let write = |it: &Value| {
+            let call = it["operation"].as_str()?.rsplit('.').next()?;
+            let below = it["path"].as_str()?.split("/certificates/").nth(1).unwrap_or_default();
+            Some((call.to_owned(), below.split('/').next().unwrap_or_default().to_owned()))
+        };
+        Ok(writes.filter_map(write).collect())
     }
 
     /// The emulator computed every signature anew, and refused none.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use certferry_rig::installation::{CLIENT_SECRET, NAMESPACE, ca};
-use certferry_rig::ports;
+use certferry_rig::operator::Operator;
 use certferry_rig::wait::eventually;
 use serde_json::json;
 
@@ -120,13 +120,32 @@ fn labels_are_closed(text: &str) -> Result<()> {
             ensure!(closed, "{}: {label}={value}", it.name);
         }
     }
+    Ok(())
+}
+
+fn are_few(text: &str) -> Result<()> {
     let beside = series(text).into_iter().filter(|it| !OF_OBJECTS.contains(&it.name)).count();
     ensure!(beside < MOST, "{beside} series");
     Ok(())
 }
 
-/// The same of what is served there, whatever has happened.
-pub async fn are_bounded(url: &str) -> Result<()> {
+/// The argument by which an operator serves its metrics on a free port.
+pub const SERVED: &str = "--metrics-address=127.0.0.1:0";
+
+/// Where it serves them.
+pub async fn url(operator: &Operator) -> Result<String> {
+    let address = eventually(SOON, "the address of the metrics", async || {
+        let log = operator.process.log()?;
+        let line = log.lines().find(|it| it.contains("serving metrics")).context("not yet")?;
+        let (_, address) = line.split_once("address=").with_context(|| line.to_owned())?;
+        Ok(address.split_whitespace().next().unwrap_or_default().to_owned())
+    })
+    .await?;
+    Ok(format!("http://{address}/metrics"))
+}
+
+/// The labels of what is served there, whatever has happened.
+pub async fn have_closed_labels(url: &str) -> Result<()> {
     labels_are_closed(&reqwest::get(url).await?.text().await?)
 }
 
@@ -207,12 +226,10 @@ async fn busy(stage: &Stage, world: &World) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_served_is_what_is_documented_and_tells_what_happened() -> Result<()> {
     let stage = Stage::set().await?;
-    let [port] = ports::free::<1>()?;
-    let address = format!("--metrics-address=127.0.0.1:{port}");
-    let _operator = stage.operator(&[&address, "--object-conditions"]).await?;
+    let operator = stage.operator(&[SERVED, "--object-conditions"]).await?;
+    let url = self::url(&operator).await?;
     let world = stage.world("metrics").await?;
     busy(&stage, &world).await?;
-    let url = format!("http://127.0.0.1:{port}/metrics");
     let namespace = &world.namespace;
     let of_it = format!("{{namespace=\"{namespace}\",name=\"factory-root\",kind=\"IotHubCertificate\"");
     eventually(SOON, "the metrics of all that happened", async || {
@@ -222,6 +239,7 @@ async fn what_is_served_is_what_is_documented_and_tells_what_happened() -> Resul
         let text = answer.text().await?;
         is_documented(&text)?;
         labels_are_closed(&text)?;
+        are_few(&text)?;
         for series in [
             &format!("certferry_certificate_expiration_timestamp_seconds{of_it}}}"),
             &format!("certferry_certificate_renewal_timestamp_seconds{of_it}}}"),

@@ -11,9 +11,8 @@ use anyhow::{Context, Result, bail, ensure};
 use aws_lc_rs::digest;
 use certferry_rig::control_plane::{self, ControlPlane};
 use certferry_rig::emulator::{self, Emulator};
-use certferry_rig::installation::{CLIENT, Cluster, NAMESPACE, Pair, TENANT, ca, emulated_azure};
+use certferry_rig::installation::{CLIENT, Cluster, Pair, TENANT, ca, emulated_azure};
 use certferry_rig::operator::Operator;
-use certferry_rig::ports;
 use certferry_rig::wait::eventually;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -70,13 +69,12 @@ pub async fn shared() -> Result<&'static Shared> {
             let plane = control_plane::shared().await?;
             let cluster = Arc::new(Cluster::of(plane)?);
             let scope = scope::install(&cluster).await?;
-            let [port] = ports::free::<1>()?;
-            let served = format!("--metrics-address=127.0.0.1:{port}");
             // Many tests delete, all through this one.
-            let args = ["--max-deletes=1000", &served];
+            let args = ["--max-deletes=1000", metrics::SERVED];
             let args: Vec<_> = args.into_iter().chain(scope.iter().map(String::as_str)).collect();
             let operator = cluster.operator(binary(), "trace", &args).await?;
-            Ok(Shared { plane, cluster, operator, metrics: format!("http://127.0.0.1:{port}/metrics") })
+            let metrics = metrics::url(&operator).await?;
+            Ok(Shared { plane, cluster, operator, metrics })
         })
         .await
 }
@@ -138,7 +136,7 @@ impl World {
     pub async fn stop(self) -> Result<()> {
         invariants::hold(&self).await?;
         if self.plane.is_some() {
-            metrics::are_bounded(&shared().await?.metrics).await?;
+            metrics::have_closed_labels(&shared().await?.metrics).await?;
         }
         self.seen.is_kept(&self.namespace)?;
         self.seen.is_shown_rightly(&self.cluster).await?;
@@ -150,13 +148,13 @@ impl World {
         Self { plane: None, ..self }.stop().await
     }
 
-    /// What the operator asked for and may not, in the world's namespace, its own, that of events about objects of the
-    /// cluster, or in none: `verb resource`. In namespaces of other worlds tests take rights away on purpose.
+    /// What the operator asked for in the world's namespace, or in none, and may not: `verb resource`. In its own namespace a
+    /// test takes a right away on purpose.
     pub fn refusals(&self) -> Result<BTreeSet<String>> {
         let Some(plane) = self.plane else { return Ok(BTreeSet::new()) };
         let ours = plane.audit_refusals()?.into_iter().filter(|it| {
             it.user == "system:serviceaccount:certferry:certferry"
-                && [&self.namespace, NAMESPACE, "default", ""].contains(&it.namespace.as_str())
+                && (it.namespace == self.namespace || it.namespace.is_empty())
         });
         Ok(ours.map(|it| format!("{} {} {}", it.verb, it.resource, it.subresource)).collect())
     }

@@ -118,11 +118,7 @@ pub fn next(goal: &Goal<Desired>, observed: &Observed) -> Next<Step> {
         Place::Foreign(it) if observed.held.adopts() => bring(want, it, observed),
         Place::Foreign(it) => foreign(it, observed.held.in_one_space),
         Place::Several => several(),
-        // An upload needs room, which what is due takes.
-        Place::Absent => match observed.current.as_ref().and_then(|it| superfluous(it, observed)) {
-            Some(old) => delete(old, Why::Retired),
-            None => upload(want, observed),
-        },
+        Place::Absent => upload(want, observed),
     }
 }
 
