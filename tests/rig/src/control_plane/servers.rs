@@ -92,6 +92,7 @@ impl Servers {
         if self.options.audit {
             command.arg("--audit-policy-file").arg(self.audit_policy());
             command.arg("--audit-log-path").arg(self.audit_log());
+            command.arg("--audit-log-maxsize=4000"); // MB; what is rotated away would never have been asked
         }
         command.args(&self.options.apiserver_args);
         self.spawn("kube-apiserver", command)

@@ -90,12 +90,7 @@ impl Set {
 impl Stage {
     /// Starts everything.
     pub(crate) async fn start() -> Result<Self> {
-        let options = control_plane::Options {
-            audit: true,
-            // A log that is rotated cannot be read on.
-            apiserver_args: vec!["--audit-log-maxsize=4000".into()],
-            ..Default::default()
-        };
+        let options = control_plane::Options { audit: true, ..Default::default() };
         let plane = ControlPlane::start(options).await?;
         let emulator =
             emulator::Options { binary: Some(sibling("emulator")?), forgets: true, ..Default::default() };
