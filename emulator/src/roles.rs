@@ -19,10 +19,12 @@ pub(crate) struct RoleAssignment {
 impl RoleAssignment {
     pub(crate) fn allows(&self, action: &str, resource: &str, now: i64) -> bool {
         let names = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, action));
-        self.effective_from.is_none_or(|from| from <= now)
-            && covers(&self.scope, resource)
-            && names(&self.actions)
-            && !names(&self.not_actions)
+        self.is_in_effect(resource, now) && names(&self.actions) && !names(&self.not_actions)
+    }
+
+    /// Whether it counts at that resource.
+    pub(crate) fn is_in_effect(&self, resource: &str, now: i64) -> bool {
+        self.effective_from.is_none_or(|from| from <= now) && covers(&self.scope, resource)
     }
 
     /// Whether it gives anything at or below `scope`: what makes a subscription visible in a list.

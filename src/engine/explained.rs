@@ -12,8 +12,17 @@ use super::error::CloudError;
 
 /// A provider that can explain itself.
 pub trait Explained: Provider {
-    /// The permissions that the account's identity needs for everything that a resource may ask for.
-    const PERMISSIONS: &'static [&'static str];
+    /// The permissions that the account's identity needs for what the resource asks for. Pure.
+    fn permissions(root: &Self::Root) -> Vec<&'static str>;
+
+    /// Which of them the identity lacks at what the resource is for; nothing where the service tells nobody.
+    fn lacking(
+        &self,
+        needed: &[&'static str],
+    ) -> impl Future<Output = Result<Option<Vec<&'static str>>, CloudError>> + Send {
+        let _ = needed;
+        std::future::ready(Ok(None))
+    }
 
     /// The wish beside what was observed. Pure.
     fn compared(desired: &Self::Desired, observed: &Self::Observed) -> Vec<Row>;
@@ -32,6 +41,11 @@ pub trait Explained: Provider {
 
     /// The certificates that the parent holds: all, or the one of that name or id.
     fn stock(&self, only: Option<&str>) -> impl Future<Output = Result<Vec<Stocked>, CloudError>> + Send;
+}
+
+/// Those permissions that are needed.
+pub fn needed<const N: usize>(table: [(&'static str, bool); N]) -> Vec<&'static str> {
+    table.into_iter().filter(|(_, is_needed)| *is_needed).map(|(permission, _)| permission).collect()
 }
 
 /// One thing that is wanted, beside how it is.

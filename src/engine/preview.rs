@@ -12,6 +12,7 @@ use super::controller::kind_of;
 use super::converge::{Closed, facts};
 use super::deletion::{self, Removal};
 use super::dependents::RootKey;
+use super::error::CloudError;
 use super::explained::{Explained, Row, Stocked};
 use super::gate::held_back;
 use super::halt::Halt;
@@ -80,6 +81,15 @@ pub enum Ahead {
     Stuck(Invalid),
 }
 
+/// How far an account reaches.
+#[derive(Debug)]
+pub struct Reach {
+    /// Whether it may read what the resource is for.
+    pub read: Result<(), CloudError>,
+    /// The permissions that its identity lacks; nothing where the service tells nobody.
+    pub lacking: Result<Option<Vec<&'static str>>, CloudError>,
+}
+
 /// Looks at a resource, and tells what a pass would do.
 pub async fn preview<P: Explained>(
     viewer: &Viewer,
@@ -108,13 +118,13 @@ pub async fn preview<P: Explained>(
     Ok(preview)
 }
 
-/// Whether the account reaches what the resource is for and may read it; without what the resource refers to, only the
-/// part of it that a deletion would read.
+/// Whether the account reaches what the resource is for and may read it, and what its identity lacks there; without what
+/// the resource refers to, only the part of it that a deletion would read.
 pub async fn reach<P: Explained>(
     viewer: &Viewer,
     cloud: &P::Cloud,
     root: &P::Root,
-) -> Result<(), FetchError> {
+) -> Result<Reach, FetchError> {
     let reached = async {
         let account = account::<P>(viewer, root).await?;
         let sight = Sight::<P>::connect(cloud, &account, root, &viewer.clock).await?;
@@ -123,7 +133,8 @@ pub async fn reach<P: Explained>(
             Err(Halt::Api(error)) => return Err(error.into()),
             Err(_) => Goal::Absent,
         };
-        sight.observe(root, &goal).await.map(drop).map_err(Halt::Cloud)
+        let read = sight.observe(root, &goal).await.map(drop);
+        Ok(Reach { read, lacking: sight.lacking(&P::permissions(root)).await })
     };
     reached.await.map_err(told)
 }

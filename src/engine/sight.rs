@@ -27,6 +27,11 @@ impl<P: Provider> Sight<P> {
 }
 
 impl<P: Explained> Sight<P> {
+    /// Which of these permissions the account's identity lacks there; nothing where the service tells nobody.
+    pub async fn lacking(&self, needed: &[&'static str]) -> Result<Option<Vec<&'static str>>, CloudError> {
+        self.0.lacking(needed).await
+    }
+
     /// The certificates that the parent holds.
     pub async fn stock(&self, only: Option<&str>) -> Result<Vec<Stocked>, CloudError> {
         self.0.stock(only).await

@@ -26,7 +26,7 @@ use crate::engine::controller::{self, kind_of};
 use crate::engine::dependents::RootKey;
 use crate::engine::error::CloudError;
 use crate::engine::explained::{Explained, Stocked};
-use crate::engine::preview::{self, Preview, Viewer};
+use crate::engine::preview::{self, Preview, Reach, Viewer};
 use crate::engine::reconcile::{self, Context};
 use crate::engine::term::Term;
 use crate::engine::{Engine, Provider, stock};
@@ -91,8 +91,8 @@ pub trait Registered: Send + Sync {
     fn definition(&self) -> CustomResourceDefinition;
     /// What is wrong with a manifest beyond its schema, as far as can be told without the cluster.
     fn check(&self, manifest: serde_json::Value) -> Result<(), Invalid>;
-    /// The permissions that an account's identity needs for it.
-    fn permissions(&self) -> &'static [&'static str];
+    /// The permissions that an account's identity needs for what a resource asks for.
+    fn permissions(&self, manifest: serde_json::Value) -> Result<Vec<&'static str>, Invalid>;
     /// What a pass over a resource would do.
     fn preview<'a>(
         &self,
@@ -100,13 +100,13 @@ pub trait Registered: Send + Sync {
         clouds: &Clouds,
         manifest: serde_json::Value,
     ) -> BoxFuture<'a, Result<Preview, FetchError>>;
-    /// Whether a resource's account may read what the resource is for.
+    /// Whether a resource's account may read what the resource is for, and what its identity lacks there.
     fn reach<'a>(
         &self,
         viewer: &'a Viewer,
         clouds: &Clouds,
         manifest: serde_json::Value,
-    ) -> BoxFuture<'a, Result<(), FetchError>>;
+    ) -> BoxFuture<'a, Result<Reach, FetchError>>;
     /// The remote name that a resource is for.
     fn target(&self, manifest: serde_json::Value) -> Result<String, Invalid>;
     /// How a parent is written by hand.
@@ -163,8 +163,8 @@ where
         P::check(&Self::root(manifest)?)
     }
 
-    fn permissions(&self) -> &'static [&'static str] {
-        P::PERMISSIONS
+    fn permissions(&self, manifest: serde_json::Value) -> Result<Vec<&'static str>, Invalid> {
+        Ok(P::permissions(&Self::root(manifest)?))
     }
 
     fn preview<'a>(
@@ -182,7 +182,7 @@ where
         viewer: &'a Viewer,
         clouds: &Clouds,
         manifest: serde_json::Value,
-    ) -> BoxFuture<'a, Result<(), FetchError>> {
+    ) -> BoxFuture<'a, Result<Reach, FetchError>> {
         let cloud: Arc<P::Cloud> = clouds.cloud();
         Box::pin(async move { preview::reach::<P>(viewer, &cloud, &Self::root(manifest)?).await })
     }

@@ -39,8 +39,9 @@ impl fmt::Display for Target {
     }
 }
 
-/// What stands between the stars has to follow in order; the first at the beginning, the last at the end.
-fn covers(glob: &str, text: &str) -> bool {
+/// Whether a text has the form of a glob, in which `*` stands for any text: what stands between the stars has to follow in
+/// order; the first at the beginning, the last at the end.
+pub fn covers(glob: &str, text: &str) -> bool {
     let Some((head, tail)) = glob.split_once('*') else { return glob == text };
     let Some(mut rest) = text.strip_prefix(head) else { return false };
     let mut parts: Vec<_> = tail.split('*').collect();

@@ -1,5 +1,6 @@
 //! A release's life with each Helm: installed, upgraded, rolled back, uninstalled.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -9,6 +10,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::helm::{Helm, NAMESPACE, both, chart, folder};
 
@@ -61,12 +63,54 @@ async fn replicas(cluster: &Cluster) -> Result<String> {
     cluster.kubectl(&["get", "deployment", "certferry", "-n", NAMESPACE, "-o", path], None).await
 }
 
+/// A field that a release brought, of the definition above.
+const NEW_FIELD: &str = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/retiring";
+
+/// A chart as it was before that field.
+fn older_chart() -> Result<TempDir> {
+    let older = tempfile::tempdir()?;
+    copy(&chart(), older.path())?;
+    for file in std::fs::read_dir(older.path().join("crd"))? {
+        let path = file?.path();
+        let mut definition: Value = serde_saphyr::from_str(&std::fs::read_to_string(&path)?)?;
+        if definition["metadata"]["name"] == "iothubcertificates.certferry.dev" {
+            let (properties, field) = NEW_FIELD.rsplit_once('/').context("no path")?;
+            let properties = definition.pointer_mut(properties).and_then(Value::as_object_mut);
+            properties.and_then(|it| it.remove(field)).context("the definition has no such field")?;
+            std::fs::write(path, definition.to_string())?; // JSON is YAML
+        }
+    }
+    Ok(older)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let (entry, to) = (entry.path(), to.join(entry.file_name()));
+        if entry.is_dir() {
+            std::fs::create_dir(&to)?;
+            copy(&entry, &to)?;
+        } else {
+            std::fs::copy(&entry, &to)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the server knows the field.
+async fn knows_the_field(cluster: &Cluster) -> Result<bool> {
+    let definition = cluster.kubectl(&["get", DEFINITION, "-o", "json"], None).await?;
+    Ok(serde_json::from_str::<Value>(&definition)?.pointer(NEW_FIELD).is_some())
+}
+
 async fn live(helm: &Helm, cluster: &Cluster) -> Result<()> {
-    let chart = chart();
-    let chart = chart.to_str().context("no UTF-8")?;
+    let older = older_chart()?;
+    let (older, chart) = (older.path(), chart());
+    let (older, chart) = (older.to_str().context("no UTF-8")?, chart.to_str().context("no UTF-8")?);
     let release = ["certferry", chart, "-n", NAMESPACE, "--wait", "--timeout", "90s"];
     let with = |verb: &'static str, more: &[&'static str]| [&[verb], &release[..], more].concat();
-    let told = helm.run(&with("install", &["--create-namespace"])).await?;
+    let first = ["install", "certferry", older, "--create-namespace"];
+    let told = helm.run(&[&first[..], &release[2..]].concat()).await?;
     ensure!(
         told.contains("create rolebinding certferry-sources"),
         "the notes do not tell the next step: {told}"
@@ -79,11 +123,15 @@ async fn live(helm: &Helm, cluster: &Cluster) -> Result<()> {
     for object in kept {
         before.push(uid(cluster, object).await?.with_context(|| format!("no {object}"))?);
     }
+    ensure!(!knows_the_field(cluster).await?, "the older definition has the new field");
     helm.run(&with("upgrade", &["--set", "replicas=3"])).await?;
     ensure!(replicas(cluster).await? == "3/3", "the upgrade did not take");
+    ensure!(knows_the_field(cluster).await?, "the upgrade did not bring the new field");
     helm.run(&with("upgrade", &["--set", "replicas=3"])).await?;
     helm.run(&["rollback", "certferry", "1", "-n", NAMESPACE, "--wait", "--timeout", "90s"]).await?;
     ensure!(replicas(cluster).await? == "2/2", "the rollback did not take");
+    ensure!(!knows_the_field(cluster).await?, "the rollback did not bring back the older definition");
+    helm.run(&with("upgrade", &[])).await?;
 
     // What somebody else changed by hand, Helm 4 takes back only when told to.
     let scale = ["scale", "deployment/certferry", "-n", NAMESPACE, "--replicas=4"];

@@ -5,6 +5,7 @@ mod admission;
 mod api_management;
 mod bad_manifests;
 mod chart;
+mod check;
 mod clock;
 mod expiry;
 mod failover;

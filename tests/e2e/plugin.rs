@@ -1,10 +1,10 @@
-//! The kubectl plugin and `certferry check`, as people run them: what they print, how they end, and that they write
-//! nothing to a service and tell no secret.
+//! The kubectl plugin, as people run it: what it prints, how it ends, and that it writes nothing to a service and tells no
+//! secret.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use certferry_rig::installation::{CLIENT, CLIENT_SECRET, ca};
+use certferry_rig::installation::{CLIENT_SECRET, ca};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -13,24 +13,24 @@ use tokio::process::Command;
 use crate::instance::{INSTANCE, PROJECT};
 use crate::service::SERVICE;
 use crate::vault::VAULT;
-use crate::world::{World, binary, shared, thumbprint};
+use crate::world::{World, shared, thumbprint};
 
-const PLUGIN: &str = env!("CARGO_BIN_EXE_kubectl-certferry");
+pub const PLUGIN: &str = env!("CARGO_BIN_EXE_kubectl-certferry");
 
 /// How a command ended, and what it printed.
-struct Ended {
+pub struct Ended {
     code: Option<i32>,
     out: String,
     err: String,
 }
 
 impl Ended {
-    fn json(&self) -> Result<Value> {
+    pub fn json(&self) -> Result<Value> {
         serde_json::from_str(&self.out).with_context(|| format!("not JSON: {} {}", self.out, self.err))
     }
 
     /// It ended with that code, and printed this.
-    fn says(&self, code: i32, parts: &[&str]) -> Result<()> {
+    pub fn says(&self, code: i32, parts: &[&str]) -> Result<()> {
         let Self { code: ended, out, err } = self;
         ensure!(*ended == Some(code), "it ended with {ended:?}:\n{out}{err}");
         for part in parts {
@@ -41,7 +41,7 @@ impl Ended {
 }
 
 /// Runs a program with that kubeconfig and nothing else in its environment. No secret is ever told.
-async fn run(program: &Path, kubeconfig: &Path, args: &[&str], stdin: &str) -> Result<Ended> {
+pub async fn run(program: &Path, kubeconfig: &Path, args: &[&str], stdin: &str) -> Result<Ended> {
     let mut command = Command::new(program);
     command.args(args).env_clear().env("KUBECONFIG", kubeconfig);
     command.stdin(std::process::Stdio::piped());
@@ -58,7 +58,7 @@ async fn run(program: &Path, kubeconfig: &Path, args: &[&str], stdin: &str) -> R
 
 impl World {
     /// The plugin, with the rights of the cluster's administrator, in the world's namespace.
-    async fn plugin(&self, args: &[&str]) -> Result<Ended> {
+    pub async fn plugin(&self, args: &[&str]) -> Result<Ended> {
         self.plugin_reading(args, "").await
     }
 
@@ -186,40 +186,6 @@ async fn plugin_sync_waits_until_the_request_is_handled() -> Result<()> {
     ensure!(asked.is_string() && *asked == object["status"]["lastHandledSyncRequest"], "{object}");
     let account = format!("clustercloudaccount/{}", world.namespace);
     world.plugin(&["sync", &account]).await?.says(2, &["name a certificate"])?;
-    world.stop().await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn plugin_check_tells_a_bad_secret_and_a_missing_role() -> Result<()> {
-    let world = World::start("plugin-check").await?;
-    world.settled("factory-root").await?;
-    let account = format!("clustercloudaccount/{}", world.namespace);
-    let told = world.plugin(&["check", &account, "-o", "json"]).await?;
-    told.says(0, &[])?;
-    let report = told.json()?;
-    ensure!(report["isWell"] == true && report["clock"]["isWell"] == true, "{report}");
-    let [checked] = report["accounts"].as_array().map_or(&[][..], Vec::as_slice) else {
-        anyhow::bail!("not one account: {report}")
-    };
-    ensure!(checked["certificates"][0]["read"]["isWell"] == true, "{checked}");
-
-    let roles = format!("clients/{CLIENT}/roles");
-    let without_read = json!([{ "scope": "/", "actions": ["*"], "notActions": ["Microsoft.Devices/*"] }]);
-    world.emulator.control(Method::PUT, &roles, Some(&without_read)).await?;
-    let told = world.plugin(&["check", &account]).await?;
-    told.says(1, &["AccessDenied", "lacks Microsoft.Devices/iotHubs/certificates/Read", "sign-in: ok"])?;
-    let everything = json!([{ "scope": "/", "actions": ["*"] }]);
-    world.emulator.control(Method::PUT, &roles, Some(&everything)).await?;
-
-    world.client_secret("wrong").await?;
-    for program in [PathBuf::from(PLUGIN), binary()] {
-        let kubeconfig = shared().await?.plane.admin_kubeconfig();
-        let told = run(&program, &kubeconfig, &["check", &account], "").await?;
-        told.says(1, &["AuthenticationFailed", "AADSTS7000215"])?;
-    }
-    world.client_secret(CLIENT_SECRET).await?;
-    world.kubectl(&["annotate", "iothubcertificate", "factory-root", "certferry-test/nudge=end"]).await?;
-    world.ready("factory-root").await?;
     world.stop().await
 }
 

@@ -1,10 +1,10 @@
 //! The rights that the chart grants are those that the operator uses: no request is refused, and no right is idle. The
 //! operator runs as the chart's ServiceAccount, with the arguments of the chart's Deployment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
-use certferry_rig::control_plane::Options;
+use certferry_rig::control_plane::{AuditEvent, Options};
 use certferry_rig::installation::{NAMESPACE, TENANT, ca};
 use certferry_rig::wait::eventually;
 use serde_json::{Value, json};
@@ -16,8 +16,31 @@ use crate::service::from_secret;
 use crate::vault::policy;
 use crate::world::{SOON, World, binary};
 
-/// Group, resource with its subresource, verb.
-type Right = (String, String, String);
+/// What one rule of a role gives, one verb and resource at a time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Right {
+    /// The role, by kind and name.
+    role: [String; 2],
+    group: String,
+    /// With its subresource.
+    resource: String,
+    verb: String,
+    /// The only names for which it counts; every one, where there are none.
+    names: Vec<String>,
+}
+
+impl Right {
+    /// Whether it lets the request through in these namespaces: in every one, and where there is none, if `""` is among
+    /// them.
+    fn covers(&self, namespaces: &BTreeSet<String>, it: &AuditEvent) -> bool {
+        let resource = [&*it.resource, &*it.subresource].into_iter().filter(|it| !it.is_empty());
+        (namespaces.contains("") || namespaces.contains(&it.namespace))
+            && self.group == it.group
+            && resource.collect::<Vec<_>>().join("/") == self.resource
+            && self.verb == it.verb
+            && (self.names.is_empty() || self.names.contains(&it.name))
+    }
+}
 
 /// The ServiceAccount in the operator's namespace whose tokens an account exchanges.
 const DEVICES: &str = "devices";
@@ -64,18 +87,24 @@ async fn equal_sets(name: &str, scope: &[&str]) -> Result<()> {
     let refused: BTreeSet<_> =
         ours.iter().filter(|it| it.code == 403).map(|it| (&it.verb, &it.uri)).collect();
     ensure!(refused.is_empty(), "refused: {refused:#?}");
-    let used: BTreeSet<Right> = ours
-        .iter()
-        .filter(|it| !it.resource.is_empty())
-        .map(|it| (it.group.clone(), with_subresource(&it.resource, &it.subresource), it.verb.clone()))
-        .collect();
+    let requests: Vec<_> = ours.into_iter().filter(|it| !it.resource.is_empty()).collect();
     let granted = granted(&world).await?;
-    ensure!(
-        used == granted,
-        "granted and not used: {:#?}; used and not granted by the chart: {:#?}",
-        &granted - &used,
-        &used - &granted
-    );
+    let idle: Vec<_> = granted
+        .iter()
+        .filter(|(it, where_)| !requests.iter().any(|other| it.covers(where_, other)))
+        .collect();
+    ensure!(idle.is_empty(), "granted and not used: {idle:#?}");
+    let is_covered = |it: &&&AuditEvent| granted.iter().any(|(right, where_)| right.covers(where_, it));
+    let others: BTreeSet<_> =
+        requests.iter().filter(|it| !is_covered(it)).map(|it| (&it.verb, &it.uri)).collect();
+    ensure!(others.is_empty(), "used and not granted by the chart: {others:#?}");
+    // What counts everywhere is not for the operator's own namespace alone.
+    let elsewhere: Vec<_> = requests.iter().filter(|it| it.namespace != NAMESPACE).collect();
+    let too_wide: Vec<_> = granted
+        .iter()
+        .filter(|(it, where_)| where_.contains("") && !elsewhere.iter().any(|other| it.covers(where_, other)))
+        .collect();
+    ensure!(too_wide.is_empty(), "granted everywhere and used in one namespace: {too_wide:#?}");
     world.stop().await
 }
 
@@ -95,18 +124,14 @@ async fn a_named_namespace_that_is_gone_holds_up_no_other() -> Result<()> {
     world.stop().await
 }
 
-fn with_subresource(resource: &str, subresource: &str) -> String {
-    if subresource.is_empty() { resource.to_owned() } else { format!("{resource}/{subresource}") }
-}
-
-/// All that any binding gives to the operator, anywhere.
-async fn granted(world: &World) -> Result<BTreeSet<Right>> {
+/// All that any binding gives to the operator, and in which namespaces; `""` where it counts everywhere.
+async fn granted(world: &World) -> Result<BTreeMap<Right, BTreeSet<String>>> {
     let all = ["get", "clusterroles,roles,clusterrolebindings,rolebindings", "-A", "-o", "json"];
     let all: Value = serde_json::from_str(&world.cluster.kubectl(&all, None).await?)?;
     let all = all["items"].as_array().context("no items")?;
     let operator = json!({ "kind": "ServiceAccount", "name": "certferry", "namespace": NAMESPACE });
     let bound = all.iter().filter(|it| it["subjects"].as_array().is_some_and(|it| it.contains(&operator)));
-    let mut rights = BTreeSet::new();
+    let mut rights = BTreeMap::<_, BTreeSet<_>>::new();
     for binding in bound {
         let (kind, name) = (&binding["roleRef"]["kind"], &binding["roleRef"]["name"]);
         let role = all.iter().find(|it| {
@@ -120,15 +145,21 @@ async fn granted(world: &World) -> Result<BTreeSet<Right>> {
                 let values = rule[field].as_array().into_iter().flatten();
                 values.filter_map(Value::as_str).map(str::to_owned).collect()
             };
-            for (group, resource) in of("apiGroups")
-                .iter()
-                .flat_map(|it| of("resources").into_iter().map(move |resource| (it.clone(), resource)))
+            let namespace = binding["metadata"]["namespace"].as_str().unwrap_or_default();
+            let role = [kind, name].map(|it| it.as_str().unwrap_or_default().to_owned());
+            for ((group, resource), verb) in
+                product(&product(&of("apiGroups"), &of("resources")), &of("verbs"))
             {
-                rights.extend(of("verbs").into_iter().map(|it| (group.clone(), resource.clone(), it)));
+                let right = Right { role: role.clone(), group, resource, verb, names: of("resourceNames") };
+                rights.entry(right).or_default().insert(namespace.to_owned());
             }
         }
     }
     Ok(rights)
+}
+
+fn product<A: Clone, B: Clone>(first: &[A], second: &[B]) -> Vec<(A, B)> {
+    first.iter().flat_map(|it| second.iter().map(move |other| (it.clone(), other.clone()))).collect()
 }
 
 /// All kinds of sources and of clouds; the account serves namespaces by their labels.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-fn definitions() -> Vec<(String, Value)> {
+pub fn definitions() -> Vec<(String, Value)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
     let files = fs::read_dir(folder).unwrap().map(|it| fs::read_to_string(it.unwrap().path()).unwrap());
     files
@@ -16,11 +16,11 @@ fn definitions() -> Vec<(String, Value)> {
         .collect()
 }
 
-fn schema(definition: &Value) -> &Value {
+pub fn schema(definition: &Value) -> &Value {
     &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 }
 
-fn walk(path: &str, node: &Value, check: &mut impl FnMut(&str, &Value)) {
+pub fn walk(path: &str, node: &Value, check: &mut impl FnMut(&str, &Value)) {
     check(path, node);
     for (name, child) in node["properties"].as_object().into_iter().flatten() {
         walk(&format!("{path}.{name}"), child, check);

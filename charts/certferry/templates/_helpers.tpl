@@ -3,7 +3,7 @@
 {{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* The name of the installation. Objects get at most ten characters more, and some names end at 63. */}}
+{{/* The name of the installation. Objects get at most 13 characters more, and some names end at 63. */}}
 {{- define "certferry.fullname" -}}
 {{- $name := include "certferry.name" . }}
 {{- $full := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) }}
@@ -14,9 +14,14 @@
 {{- .Values.serviceAccount.name | default (.Values.serviceAccount.create | ternary (include "certferry.fullname" .) "default") }}
 {{- end }}
 
+{{/* Where the operator runs. */}}
+{{- define "certferry.namespace" -}}
+{{- .Values.namespaceOverride | default .Release.Namespace }}
+{{- end }}
+
 {{- define "certferry.image" -}}
 {{- $image := .Values.image.repository }}
-{{- with .Values.image.registry }}{{ $image = printf "%s/%s" . $image }}{{ end }}
+{{- with .Values.global.imageRegistry | default .Values.image.registry }}{{ $image = printf "%s/%s" . $image }}{{ end }}
 {{- $tag := printf ":%s" (.Values.image.tag | default .Chart.AppVersion) }}
 {{- with .Values.image.digest }}{{ $tag = printf "@%s" . }}{{ end }}
 {{- printf "%s%s" $image $tag | quote }}
@@ -55,6 +60,16 @@ labels:
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end }}
+
+{{/*
+The metadata of an object for the monitoring, which may stand in a namespace of its own. Takes a list: the context; the end of
+the name; and its values.
+*/}}
+{{- define "certferry.monitoringMetadata" -}}
+{{- $root := index . 0 }}
+{{- $namespace := (index . 2).namespace | default (include "certferry.namespace" $root) }}
+{{- include "certferry.metadata" (list $root (index . 1) $namespace (pick (index . 2) "labels" "annotations")) }}
 {{- end }}
 
 {{/* How the metrics port is scraped, by the values of a monitor. */}}
@@ -115,7 +130,7 @@ roleRef:
 subjects:
   - kind: ServiceAccount
     name: {{ include "certferry.serviceAccount" $root }}
-    namespace: {{ $root.Release.Namespace }}
+    namespace: {{ include "certferry.namespace" $root }}
 {{- end }}
 
 {{/* What the admission policies look at: writes of certificates. */}}

@@ -7,6 +7,7 @@ pub(crate) mod errors;
 pub(crate) mod iot_hub;
 mod metadata;
 pub(crate) mod operations;
+mod permissions;
 mod subscriptions;
 
 use hyper::Method;
@@ -30,6 +31,7 @@ const PROVIDERS: &[Provider] = &[
     metadata::PROVIDER,
     subscriptions::PROVIDER,
     operations::PROVIDER,
+    permissions::PROVIDER,
     iot_hub::PROVIDER,
     api_management::PROVIDER,
 ];

@@ -156,6 +156,29 @@ fn roles_are_enforced_action_by_action_and_scope_by_scope() {
 }
 
 #[test]
+fn a_caller_is_told_the_roles_that_are_in_effect_at_a_resource() {
+    let emulator = Emulator::start();
+    let role = |scope: String, actions: &[&str], not: &[&str]| json!({"scope": scope, "actions": actions, "notActions": not});
+    let shown = |actions: &[&str], not: &[&str]| json!({"actions": actions, "notActions": not, "dataActions": [], "notDataActions": []});
+    let own = "Microsoft.Authorization/permissions/read";
+    let roles = json!([
+        role("/".into(), &["*/read"], &["x/*"]),
+        role(hubs("/HUB-1"), &["Microsoft.Devices/*"], &[]),
+        role(hubs("/hub-2"), &["*"], &[]),
+    ]);
+    emulator.control("PUT", &format!("/clients/{CLIENT}/roles"), &roles);
+    let path = hubs("/hub-1/providers/Microsoft.Authorization/permissions?api-version=2022-04-01");
+    let reply = emulator.arm_get(&path);
+    let expected = [shown(&["*/read"], &["x/*"]), shown(&["Microsoft.Devices/*"], &[])];
+    assert_eq!((reply.status, &reply.json()["value"]), (200, &json!(expected)));
+    let without = json!([role("/".into(), &["*"], &[own])]);
+    emulator.control("PUT", &format!("/clients/{CLIENT}/roles"), &without);
+    let reply = emulator.arm_get(&path);
+    assert_eq!(code(&reply), (403, "AuthorizationFailed".to_owned()));
+    assert!(reply.json()["error"]["message"].as_str().unwrap().contains(own));
+}
+
+#[test]
 fn a_new_role_may_take_its_time() {
     let emulator = Emulator::start();
     let hub = Hub::new(&emulator, "2018-04-01");

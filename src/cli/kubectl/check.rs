@@ -8,12 +8,14 @@ use serde::Serialize;
 
 use super::connection::{Connection, Flags, refused};
 use super::kinds::{self, Kind, Object};
-use super::printing::{Output, Paint, columns, plain};
+use super::printing::{Output, Paint, plain};
 use super::service::Why;
 use crate::api::account::{CloudAccount, ClusterCloudAccount};
 use crate::api::certificate::AccountKind;
 use crate::api::reason::{Invalid, Reason};
 use crate::engine::account::{AccountResource, SignIn};
+use crate::engine::error::CloudError;
+use crate::engine::preview::Reach;
 use crate::providers::Registered;
 use crate::source::cluster::FetchError;
 
@@ -58,8 +60,6 @@ struct Account {
     name: String,
     sign_in: Finding,
     certificates: Vec<Reached>,
-    /// What the account's identity needs for all kinds that use it.
-    permissions: Vec<&'static str>,
 }
 
 /// A certificate that was read through an account.
@@ -70,6 +70,22 @@ struct Reached {
     namespace: String,
     name: String,
     read: Finding,
+    /// What the account's identity needs for it.
+    permissions: Vec<&'static str>,
+    lacking: Lacking,
+    /// What the operator says of the object, where it was refused for want of a permission.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
+}
+
+/// Which permissions the identity lacks.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Lacking {
+    /// These.
+    Known(Vec<&'static str>),
+    /// Nobody tells, for this reason.
+    Unknown(String),
 }
 
 /// Whether it went well, or why not.
@@ -118,8 +134,7 @@ pub(crate) async fn check(flags: &Flags, output: &Output, args: Args) -> Result<
     for account in &found {
         accounts.push(checked(&connection, account, &certificates).await?);
     }
-    let reads = |it: &Account| it.sign_in.is_well && it.certificates.iter().all(|it| it.read.is_well);
-    let is_well = clock.is_well && accounts.iter().all(reads);
+    let is_well = clock.is_well && accounts.iter().all(Account::is_well);
     let report = Report { is_well, clock, accounts, notes };
     output.print(&report, |paint| report.text(paint))?;
     Ok(is_well)
@@ -143,7 +158,7 @@ async fn accounts(connection: &Connection, named: &[String], notes: &mut Vec<Str
     Ok(found)
 }
 
-/// Signs in with an account, and reads every certificate that uses it.
+/// Signs in with an account, reads every certificate that uses it, and asks what the identity may do there.
 async fn checked(
     connection: &Connection,
     account: &Object,
@@ -153,17 +168,10 @@ async fn checked(
     let users = certificates
         .iter()
         .flat_map(|(kind, objects)| objects.iter().filter(|it| uses(it, account)).map(move |it| (kind, it)));
-    let mut permissions = Vec::<&str>::new();
     let mut asked = Vec::new();
-    for (kind, object) in users {
-        let provider = kind.provider()?;
-        for permission in provider.permissions() {
-            if !permissions.contains(permission) {
-                permissions.push(*permission);
-            }
-        }
-        if sign_in.is_well {
-            asked.push(reached(connection, provider, object));
+    if sign_in.is_well {
+        for (kind, object) in users {
+            asked.push(reached(connection, kind.provider()?, object));
         }
     }
     let reads = stream::iter(asked).buffered(AT_A_TIME).collect::<Vec<_>>().await;
@@ -173,18 +181,35 @@ async fn checked(
         name: account.name(),
         sign_in,
         certificates: reads.into_iter().collect::<Result<_>>()?,
-        permissions,
     })
 }
 
 async fn reached(connection: &Connection, provider: &dyn Registered, object: &Object) -> Result<Reached> {
-    let read = provider.reach(&connection.viewer, &connection.clouds, object.manifest()?).await;
+    let reached = provider.reach(&connection.viewer, &connection.clouds, object.manifest()?).await;
+    let (read, lacking) = match reached {
+        Ok(Reach { read, lacking }) => (read.map_err(invalid), Lacking::of(lacking)),
+        Err(error) => (Err(error), Lacking::Unknown("it could not be asked".to_owned())),
+    };
     Ok(Reached {
         kind: object.kind.clone(),
         namespace: object.namespace().unwrap_or_default(),
         name: object.name(),
         read: Finding::of(read)?,
+        permissions: provider.permissions(object.manifest()?).unwrap_or_default(),
+        lacking,
+        refused: refusal(object),
     })
+}
+
+/// What the object's own conditions tell of a call that the service refused.
+fn refusal(object: &Object) -> Option<String> {
+    let conditions = &object.status.conditions;
+    let denied = conditions.iter().find(|it| it.reason == Reason::AccessDenied.to_string());
+    denied.map(|it| it.message.clone())
+}
+
+fn invalid(error: CloudError) -> FetchError {
+    Invalid::new(error.reason, error.message).into()
 }
 
 fn uses(certificate: &Object, account: &Object) -> bool {
@@ -209,8 +234,7 @@ async fn sign_in<K: AccountResource>(connection: &Connection, account: &Object) 
     let unfit = |_| Invalid::new(Reason::SpecInvalid, "the account does not have the shape of its kind");
     let account: K = account.raw.clone().try_parse().map_err(unfit)?;
     let fetched = account.resolve(&connection.viewer.cluster).await?;
-    let signed_in = connection.clouds.sign_in(&fetched.account).await;
-    signed_in.map_err(|error| Invalid::new(error.reason, error.message).into())
+    connection.clouds.sign_in(&fetched.account).await.map_err(invalid)
 }
 
 /// The API server tells its time with every answer.
@@ -258,21 +282,64 @@ impl Clock {
 }
 
 impl Account {
+    fn is_well(&self) -> bool {
+        self.sign_in.is_well && self.certificates.iter().all(Reached::is_well)
+    }
+
     fn text(&self, paint: Paint) -> String {
         let place = self.namespace.as_ref().map(|it| format!("{it}/")).unwrap_or_default();
         let mut text =
             format!("\n{} {place}{}\n  sign-in: {}\n", self.kind, self.name, self.sign_in.text(paint));
-        let rows = self.certificates.iter().map(|it| {
-            [format!("{} {}/{}", it.kind, it.namespace, it.name), format!("read: {}", it.read.text(paint))]
-        });
-        text += &columns(&rows.collect::<Vec<_>>());
-        if !self.permissions.is_empty() {
-            let permissions = self.permissions.join("\n    ");
-            text += &format!(
-                "  permissions that the kinds in use need (only reads are tried):\n    {permissions}\n"
-            );
+        for certificate in &self.certificates {
+            text += &certificate.text(paint);
         }
         text
+    }
+}
+
+impl Reached {
+    fn is_well(&self) -> bool {
+        self.read.is_well && self.lacking.is_well() && self.refused.is_none()
+    }
+
+    fn text(&self, paint: Paint) -> String {
+        let mut text = format!(
+            "  {} {}/{}\n    read: {}\n    permissions: {}\n",
+            self.kind,
+            self.namespace,
+            self.name,
+            self.read.text(paint),
+            self.lacking.text(&self.permissions, paint)
+        );
+        if let Some(refused) = &self.refused {
+            text += &format!("    the operator was refused: {}\n", plain(refused));
+        }
+        text
+    }
+}
+
+impl Lacking {
+    fn of(told: Result<Option<Vec<&'static str>>, CloudError>) -> Self {
+        match told {
+            Ok(Some(lacking)) => Self::Known(lacking),
+            Ok(None) => Self::Unknown("the service does not tell".to_owned()),
+            Err(CloudError { message, .. }) => Self::Unknown(message),
+        }
+    }
+
+    fn is_well(&self) -> bool {
+        !matches!(self, Self::Known(lacking) if !lacking.is_empty())
+    }
+
+    fn text(&self, needed: &[&str], paint: Paint) -> String {
+        match self {
+            Self::Known(lacking) if lacking.is_empty() => paint.verdict("ok", true),
+            Self::Known(lacking) => paint.verdict(&format!("missing {}", lacking.join(", ")), false),
+            Self::Unknown(why) => {
+                let needed = needed.join(", ");
+                format!("not known ({}); needed are {needed}", plain(why.trim_end_matches('.')))
+            }
+        }
     }
 }
 
@@ -295,6 +362,29 @@ mod tests {
             assert_eq!(clock.is_well, is_well, "{date:?}");
             let text = clock.text(Paint::PLAIN);
             assert!(text.contains(said), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_told_is_listed_and_is_no_failure() {
+        let needed = ["certificates/get", "certificates/create"];
+        let denied = CloudError::new(Reason::AccessDenied, "The account's identity lacks x/read.");
+        for (told, is_well, text) in [
+            (Ok(Some(Vec::new())), true, "ok"),
+            (Ok(Some(vec!["certificates/create"])), false, "missing certificates/create"),
+            (
+                Ok(None),
+                true,
+                "not known (the service does not tell); needed are certificates/get, certificates/create",
+            ),
+            (
+                Err(denied),
+                true,
+                "not known (The account's identity lacks x/read); needed are certificates/get, certificates/create",
+            ),
+        ] {
+            let lacking = Lacking::of(told);
+            assert_eq!((lacking.is_well(), &*lacking.text(&needed, Paint::PLAIN)), (is_well, text));
         }
     }
 

@@ -10,6 +10,7 @@ mod failure;
 pub mod iot_hub;
 pub mod key_vault;
 mod listing;
+mod permissions;
 mod rest;
 mod session;
 mod sign_in;

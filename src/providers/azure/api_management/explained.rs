@@ -2,14 +2,27 @@
 
 use serde_json::{Value, json};
 
-use super::super::resource;
+use super::super::{permissions, resource};
 use super::next::{Desired, Observed, Remote, Step};
 use super::{ApiManagement, DELETE, READ, REFRESH, WRITE};
+use crate::api::api_management::ApiManagementCertificate;
 use crate::engine::error::CloudError;
-use crate::engine::explained::{Explained, Row, Stocked};
+use crate::engine::explained::{Explained, Row, Stocked, needed};
 
 impl Explained for ApiManagement {
-    const PERMISSIONS: &'static [&'static str] = &[READ, WRITE, DELETE, REFRESH];
+    fn permissions(root: &ApiManagementCertificate) -> Vec<&'static str> {
+        let common = &root.spec.common;
+        needed([
+            (READ, true),
+            (WRITE, common.may_write()),
+            (DELETE, common.may_delete()),
+            (REFRESH, common.may_write() && root.spec.key_vault.is_some()),
+        ])
+    }
+
+    async fn lacking(&self, needed: &[&'static str]) -> Result<Option<Vec<&'static str>>, CloudError> {
+        permissions::lacking(self.session.arm(), &self.collection, needed).await
+    }
 
     fn compared(want: &Desired, observed: &Observed) -> Vec<Row> {
         let it = observed.remote.as_ref();

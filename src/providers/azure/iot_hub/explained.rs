@@ -2,14 +2,29 @@
 
 use serde_json::{Value, json};
 
-use super::super::resource;
+use super::super::{permissions, resource};
 use super::next::{Desired, HubCertificate, Observed, Step, Verification, standing};
-use super::{CODE, DELETE, IotHub, READ, VERIFY, WRITE};
+use super::{CODE, DELETE, IotHub, READ, VERIFY, WRITE, overlaps};
+use crate::api::iot_hub::IotHubCertificate;
 use crate::engine::error::CloudError;
-use crate::engine::explained::{Explained, Row, Stocked};
+use crate::engine::explained::{Explained, Row, Stocked, needed};
 
 impl Explained for IotHub {
-    const PERMISSIONS: &'static [&'static str] = &[READ, WRITE, DELETE, CODE, VERIFY];
+    fn permissions(root: &IotHubCertificate) -> Vec<&'static str> {
+        let common = &root.spec.common;
+        let proves = root.spec.verification.as_ref().is_some_and(|it| it.proof_of_possession.is_some());
+        needed([
+            (READ, true),
+            (WRITE, common.may_write()),
+            (DELETE, common.may_delete() || common.may_write() && overlaps(root)),
+            (CODE, common.may_write() && proves),
+            (VERIFY, common.may_write() && proves),
+        ])
+    }
+
+    async fn lacking(&self, needed: &[&'static str]) -> Result<Option<Vec<&'static str>>, CloudError> {
+        permissions::lacking(self.session.arm(), &self.collection, needed).await
+    }
 
     fn compared(want: &Desired, observed: &Observed) -> Vec<Row> {
         let it = standing(want, observed).map(|it| it.certificate).or(observed.current());

@@ -7,21 +7,29 @@ use super::observed::{Bundle, Observed, State};
 use super::step::Step;
 use super::wish::{Desired, Signer, Wish};
 use super::{KeyVault, declared};
+use crate::api::certificate::DeletionPolicy;
+use crate::api::key_vault::{KeyVaultCertificate, OnSoftDeleted};
 use crate::engine::error::CloudError;
-use crate::engine::explained::{Explained, Row, Stocked};
+use crate::engine::explained::{Explained, Row, Stocked, needed};
 
 impl Explained for KeyVault {
-    const PERMISSIONS: &'static [&'static str] = &[
-        "certificates/get",
-        "certificates/list",
-        "certificates/create",
-        "certificates/import",
-        "certificates/update",
-        "certificates/delete",
-        "certificates/recover",
-        "certificates/purge",
-        "secrets/get",
-    ];
+    fn permissions(root: &KeyVaultCertificate) -> Vec<&'static str> {
+        let spec = &root.spec;
+        let (writes, deletes) = (spec.common.may_write(), spec.common.may_delete());
+        let purges = spec.common.deletion_policy == Some(DeletionPolicy::Purge);
+        let recovers = spec.on_soft_deleted.unwrap_or_default() == OnSoftDeleted::Recover;
+        needed([
+            ("certificates/get", true),
+            ("certificates/list", true),
+            ("certificates/create", writes && spec.policy.is_some()),
+            ("certificates/import", writes && spec.import.is_some()),
+            ("certificates/update", writes),
+            ("certificates/delete", deletes),
+            ("certificates/recover", writes && recovers),
+            ("certificates/purge", deletes && purges),
+            ("secrets/get", spec.export_to.is_some()),
+        ])
+    }
 
     fn compared(want: &Desired, observed: &Observed) -> Vec<Row> {
         let it = match &observed.state {

@@ -5,18 +5,23 @@ use serde_json::{Value, json};
 use super::next::{Desired, Observed, standing};
 use super::step::Step;
 use super::{Iotda, Operation, wire};
+use crate::api::iotda::IotdaCertificate;
 use crate::engine::error::CloudError;
-use crate::engine::explained::{Explained, Row, Stocked};
+use crate::engine::explained::{Explained, Row, Stocked, needed};
 
 impl Explained for Iotda {
-    const PERMISSIONS: &'static [&'static str] = &[
-        Operation::List.action(),
-        Operation::Read.action(),
-        Operation::Upload.action(),
-        Operation::Verify.action(),
-        Operation::Update.action(),
-        Operation::Delete.action(),
-    ];
+    fn permissions(root: &IotdaCertificate) -> Vec<&'static str> {
+        let (spec, common) = (&root.spec, &root.spec.common);
+        needed([
+            (Operation::FindProject.action(), spec.iotda.project_id.is_none()),
+            (Operation::List.action(), true),
+            (Operation::Read.action(), true),
+            (Operation::Upload.action(), common.may_write()),
+            (Operation::Verify.action(), common.may_write() && spec.verification.is_some()),
+            (Operation::Update.action(), common.may_write()),
+            (Operation::Delete.action(), common.may_write()), // of what a rotation replaces
+        ])
+    }
 
     fn compared(want: &Desired, observed: &Observed) -> Vec<Row> {
         let it = standing(want, observed).map(|it| it.certificate).or(observed.current.as_ref());
