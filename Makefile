@@ -49,7 +49,7 @@ control-plane: setup
 test-tools: setup
 	hack/helm3 >/dev/null
 	hack/promtool >/dev/null
-	hack/prometheus-operator-crds >/dev/null
+	hack/definitions >/dev/null
 	hack/gitops >/dev/null
 	hack/vendor-clients >/dev/null
 

@@ -12,14 +12,27 @@ use tokio::sync::OnceCell;
 
 use crate::helm::{NAMESPACE, both, chart, find, matrix, objects};
 
-/// A cluster for all tests, as its administrator, with the Prometheus operator's definitions, and the namespaces and the
-/// RuntimeClass that values name.
+/// The definitions of kinds that the chart, or a manifest beside it, makes objects of.
+const FOREIGN: [(&str, &str); 7] = [
+    ("prometheus-operator", "monitoring.coreos.com_podmonitors.yaml"),
+    ("prometheus-operator", "monitoring.coreos.com_servicemonitors.yaml"),
+    ("prometheus-operator", "monitoring.coreos.com_prometheusrules.yaml"),
+    ("argo-cd", "application-crd.yaml"),
+    ("helm-controller", "helm.toolkit.fluxcd.io_helmreleases.yaml"),
+    ("source-controller", "source.toolkit.fluxcd.io_ocirepositories.yaml"),
+    ("kustomize-controller", "kustomize.toolkit.fluxcd.io_kustomizations.yaml"),
+];
+
+/// A cluster for all tests, as its administrator, with these definitions, and the namespaces and the RuntimeClass that
+/// values name.
 pub async fn shared() -> Result<&'static Cluster> {
     static SHARED: OnceCell<Cluster> = OnceCell::const_new();
     SHARED
         .get_or_try_init(|| async {
             let cluster = Cluster::of(control_plane::shared().await?)?;
-            for namespace in [NAMESPACE, "team-a", "team-b"] {
+            for namespace in
+                [NAMESPACE, "team-a", "team-b", "certificates", "monitoring", "argocd", "flux-system"]
+            {
                 cluster.kubectl(&["create", "namespace", namespace], None).await?;
             }
             let class = json!({
@@ -27,9 +40,8 @@ pub async fn shared() -> Result<&'static Cluster> {
                 "metadata": { "name": "sandboxed" }, "handler": "sandboxed",
             });
             cluster.apply("default", &class.to_string()).await?;
-            for kind in ["podmonitors", "servicemonitors", "prometheusrules"] {
-                let file = format!("monitoring.coreos.com_{kind}.yaml");
-                let path = programs::prometheus_operator_crds().await?.join(file);
+            for (project, file) in FOREIGN {
+                let path = programs::definitions(project).await?.join(file);
                 let path = path.to_str().context("no UTF-8")?;
                 cluster.kubectl(&["apply", "--server-side", "-f", path], None).await?;
             }

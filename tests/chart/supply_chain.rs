@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::helm::{CHARTS, both, folder, objects};
 
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -67,7 +67,7 @@ fn repository() -> Result<(String, String)> {
 }
 
 /// Where the release pushes the image, and the charts.
-fn registry() -> Result<(String, String)> {
+pub fn registry() -> Result<(String, String)> {
     let (name, owner) = repository()?;
     let values = [("github.repository", name.as_str()), ("github.repository_owner", &owner)];
     let release = release()?;
@@ -187,6 +187,28 @@ fn every_chart_is_released_and_the_documentation_verifies_what_is() -> Result<()
 }
 
 #[test]
+fn the_documentation_installs_the_released_charts() -> Result<()> {
+    let (_, charts) = registry()?;
+    for page in [
+        "README.md",
+        "docs/quick-start.md",
+        "docs/installation.md",
+        "charts/certferry/README.md",
+        "charts/certferry-crds/README.md",
+    ] {
+        let text = text(page)?;
+        let installs: Vec<_> = text.lines().filter(|it| it.starts_with("helm install ")).collect();
+        ensure!(!installs.is_empty(), "{page} installs nothing");
+        for install in installs {
+            let chart = install.split(' ').nth(2).unwrap_or_default();
+            let told = format!("helm install {chart} oci://{charts}/{chart} --version {VERSION} ");
+            ensure!(CHARTS.contains(&chart) && install.starts_with(&told), "{page}: {install}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn what_the_charts_refer_to_is_there() -> Result<()> {
     let (name, _) = repository()?;
     for chart in CHARTS {
@@ -199,6 +221,12 @@ fn what_the_charts_refer_to_is_there() -> Result<()> {
             file.is_some_and(|it| root().join(it).is_file()),
             "{chart}: {icon} is not of this repository"
         );
+    }
+    let links = annotation(&about("certferry")?, "links")?;
+    for link in links.as_array().context("no links")? {
+        let url = link["url"].as_str().context("no URL")?;
+        let page = url.strip_prefix(&format!("https://github.com/{name}/blob/main/"));
+        ensure!(page.is_some_and(|it| root().join(it).is_file()), "{url} is no page of this repository");
     }
     let told = annotation(&about("certferry")?, "crds")?;
     let told = told.as_array().context("no list")?.iter().map(|it| (it["kind"].clone(), it["name"].clone()));

@@ -8,34 +8,48 @@ use certferry_argocd::customizations;
 use certferry_rig::control_plane::{ControlPlane, Options};
 use certferry_rig::emulator::{self, Emulator};
 use certferry_rig::installation::{
-    ACCESS_KEY, CLIENT, CLIENT_SECRET, Cluster, SECRET_KEY, TENANT, ca, emulated_azure,
+    ACCESS_KEY, CLIENT_SECRET, Cluster, Pair, SECRET_KEY, TENANT, ca, emulated_azure,
 };
 use certferry_rig::operator::Operator;
+use certferry_rig::wait::eventually;
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::world::binary;
+use crate::key_vault_signed::sign;
+use crate::proof::signed;
+use crate::world::{SOON, binary};
 
 /// The namespace that the examples are for.
 const DEVICES: &str = "devices";
 
-/// Examples that become Ready by themselves.
-const REPOSITORY: [&str; 8] = [
+/// Every example of a certificate.
+const REPOSITORY: [&str; 14] = [
     "iot-hub/secret.yaml",
     "iot-hub/config-map.yaml",
+    "iot-hub-offline-key/certificate.yaml",
     "iot-hub-overlap/certificate.yaml",
+    "iot-hub-policies/adopt.yaml",
+    "iot-hub-policies/observe.yaml",
     "key-vault/imported.yaml",
     "key-vault/made-by-the-vault.yaml",
+    "key-vault-signed/ca-secret.yaml",
+    "key-vault-signed/cert-manager.yaml",
     "api-management/from-a-secret.yaml",
     "api-management/from-a-vault.yaml",
     "huawei-iotda/device-ca.yaml",
+    "huawei-iotda/no-self-registration.yaml",
 ];
 
 /// What kubectl calls the kinds of wave 1.
 const CERTIFICATES: &str =
     "iothubcertificates,keyvaultcertificates,apimanagementcertificates,iotdacertificates";
 
-/// The accounts that they name, in wave 0.
-const ACCOUNTS: [&str; 2] = ["accounts/cluster-cloud-account.yaml", "accounts/huawei-cloud.yaml"];
+/// The accounts that they name, and another, in wave 0. Those of a namespace cannot be pointed at an emulator.
+const ACCOUNTS: [&str; 3] =
+    ["accounts/cluster-cloud-account.yaml", "accounts/huawei-cloud.yaml", "accounts/managed-identity.yaml"];
+
+/// The CA of most examples for hubs.
+const FACTORY: &str = "factory-ca";
 
 /// A cluster of the test's own: the examples name accounts of the cluster.
 struct Site {
@@ -43,6 +57,7 @@ struct Site {
     cluster: Arc<Cluster>,
     operator: Operator,
     emulator: Emulator,
+    factory: Pair,
     /// The manifests, as they would stand in Git.
     folder: tempfile::TempDir,
 }
@@ -55,10 +70,59 @@ impl Site {
         let operator = cluster.operator(binary(), "info", &["--max-deletes=1000"]).await?;
         let emulator = Emulator::start(emulator::Options::default()).await?;
         cluster.granting_namespace(DEVICES).await?;
-        for name in ["factory-ca", "public-web-tls", "billing-client-tls", "device-ca"] {
+        cluster.grant(DEVICES, "certferry-outputs").await?;
+        let definition =
+            format!("{}/tests/data/cert_manager/certificaterequests.yaml", env!("CARGO_MANIFEST_DIR"));
+        cluster.kubectl(&["apply", "--server-side", "-f", &definition], None).await?;
+        let factory = ca("Factory root")?;
+        cluster.tls_secret(DEVICES, FACTORY, &factory).await?;
+        for name in ["public-web-tls", "billing-client-tls", "device-ca", "meters-ca", "internal-ca"] {
             cluster.tls_secret(DEVICES, name, &ca(name)?).await?;
         }
-        Ok(Self { plane, cluster, operator, emulator, folder: tempfile::tempdir()? })
+        let site = Self { plane, cluster, operator, emulator, factory, folder: tempfile::tempdir()? };
+        site.others_prepare().await?;
+        Ok(site)
+    }
+
+    /// What the examples find: a CA without its key, and a certificate in the hub that is to be looked at only.
+    async fn others_prepare(&self) -> Result<()> {
+        let map = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "factory-root" },
+            "data": { "ca.crt": self.factory.certificate },
+        });
+        self.cluster.apply(DEVICES, &map.to_string()).await?;
+        let verified = json!({ "certificate": self.factory.certificate, "isVerified": true });
+        let path = "hubs/hub-1/certificates/observed-root";
+        self.emulator.control(Method::PUT, path, Some(&verified)).await.map(drop)
+    }
+
+    /// Who keeps a key offline, and cert-manager, do their part.
+    async fn others_sign(&self) -> Result<()> {
+        let code =
+            self.told("iothubcertificate", "offline-factory-root", "{.status.verificationCode.code}").await?;
+        let proof = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "factory-root-proof" },
+            "stringData": { "tls.crt": signed("Factory root", &self.factory, &code)? },
+        });
+        self.cluster.apply(DEVICES, &proof.to_string()).await?;
+        let (kind, name) = ("certificaterequests.cert-manager.io", "issued-web-key-vault");
+        let request = self.told(kind, name, "{.spec.request}").await?;
+        let issued = json!({ "status": {
+            "certificate": sign(&request)?, "conditions": [{ "type": "Ready", "status": "True", "reason": "Issued" }],
+        } });
+        let patch = ["patch", kind, name, "-n", DEVICES, "--subresource=status", "--type=merge", "-p"];
+        self.cluster.kubectl(&[&patch[..], &[&issued.to_string()]].concat(), None).await.map(drop)
+    }
+
+    /// That field of an object, when it is there.
+    async fn told(&self, kind: &str, name: &str, path: &str) -> Result<String> {
+        let path = format!("jsonpath={path}");
+        eventually(SOON, &path, async || {
+            let told = self.cluster.kubectl(&["get", kind, name, "-n", DEVICES, "-o", &path], None).await?;
+            ensure!(!told.is_empty(), "{kind} {name} does not tell");
+            Ok(told)
+        })
+        .await
     }
 
     async fn stop(self) -> Result<()> {
@@ -72,9 +136,6 @@ impl Site {
         self.cluster.client_secret("azure", CLIENT_SECRET).await?;
         self.cluster.access_key("huawei", ACCESS_KEY, SECRET_KEY).await?;
         let urls = &self.emulator.urls;
-        let auth = json!({ "clientSecret": {
-            "clientId": CLIENT, "secretRef": { "name": "azure", "key": "clientSecret" },
-        } });
         let bundle = std::fs::read_to_string(&urls.ca)?;
         let endpoints = json!({
             "iotda": urls.iotda_basic, "iotdaInstance": urls.iotda, "iam": urls.iam, "signing": "Basic",
@@ -83,7 +144,7 @@ impl Site {
         for path in ACCOUNTS {
             let mut account: Value = serde_saphyr::from_str(&std::fs::read_to_string(example(path))?)?;
             match account["spec"].get_mut("azure") {
-                Some(azure) => *azure = emulated_azure(TENANT, &auth, urls)?,
+                Some(azure) => *azure = emulated_azure(TENANT, &azure["auth"], urls)?,
                 None => {
                     account["spec"]["huaweiCloud"]["endpoints"] = endpoints.clone();
                     account["spec"]["huaweiCloud"]["caBundle"] = json!(bundle);
@@ -158,6 +219,9 @@ async fn argo_cd_syncs_the_examples_finds_no_difference_and_prunes_them() -> Res
         ensure!(healthy, "certificates did not wait for their accounts: {outcomes:#?}");
         let waves: Vec<_> = outcomes.iter().filter(|it| it["kind"] != "ConfigMap").cloned().collect();
         ensure!(come_first(&waves, true), "certificates before their accounts: {outcomes:#?}");
+        if flags.is_empty() {
+            site.others_sign().await?;
+        }
         // A sync does not wait for what is in its last wave; the application's health does.
         let wait = ["wait", "-n", DEVICES, "--for=condition=Ready", "--timeout=120s", CERTIFICATES, "--all"];
         site.cluster.kubectl(&wait, None).await?;
@@ -182,7 +246,9 @@ async fn argo_cd_syncs_the_examples_finds_no_difference_and_prunes_them() -> Res
     let wait = ["wait", "-n", DEVICES, "--for=delete", "--timeout=60s", CERTIFICATES, "--all"];
     site.cluster.kubectl(&wait, None).await?;
     let hub = site.emulator.control_get("hubs/hub-1").await?;
-    ensure!(hub["certificates"] == json!([]), "left in the hub: {hub}");
+    let left = hub["certificates"].as_array().into_iter().flatten().map(|it| &it["name"]);
+    let stays = [json!("legacy-root"), json!("observed-root")]; // retained, and never ours
+    ensure!(left.eq(&stays), "left in the hub: {hub}");
     site.stop().await
 }
 

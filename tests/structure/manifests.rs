@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -58,5 +60,24 @@ fn every_example_is_valid() {
     assert!(examples.len() > 15, "only {} examples were found", examples.len());
     for example in examples {
         assert!(!is_valid(&example, &example).is_empty(), "{} holds nothing of ours", example.display());
+    }
+}
+
+#[test]
+fn every_kind_has_an_example_for_artifact_hub_and_each_is_valid() {
+    let about = fs::read_to_string(root().join("charts/certferry/Chart.yaml")).unwrap();
+    let about: Value = serde_saphyr::from_str(&about).unwrap();
+    let annotation = |name: &str| -> Vec<Value> {
+        let text = about["annotations"][format!("artifacthub.io/{name}")].as_str().unwrap();
+        serde_saphyr::from_str(text).unwrap()
+    };
+    let kinds = |of: &[Value]| of.iter().map(|it| it["kind"].to_string()).collect::<Vec<_>>();
+    let examples = annotation("crdsExamples");
+    assert_eq!(kinds(&examples), kinds(&annotation("crds")));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("manifest.yaml");
+    for example in examples {
+        fs::write(&file, example.to_string()).unwrap();
+        is_valid(&file, Path::new(&example["kind"].to_string()));
     }
 }

@@ -15,37 +15,38 @@ static FOUND: LazyLock<Mutex<HashMap<String, PathBuf>>> = LazyLock::new(Mutex::d
 
 /// The program of `tests/control-plane`: etcd, kube-apiserver, kube-controller-manager and kubectl.
 pub async fn control_plane() -> Result<PathBuf> {
-    once("hack/control-plane", from_script("hack/control-plane")).await
+    once("hack/control-plane", from_script("hack/control-plane", &[])).await
 }
 
 /// A Python that has the vendors' own clients.
 pub async fn vendor_clients() -> Result<PathBuf> {
-    once("hack/vendor-clients", from_script("hack/vendor-clients")).await
+    once("hack/vendor-clients", from_script("hack/vendor-clients", &[])).await
 }
 
 /// Helm 4.
 pub async fn helm() -> Result<PathBuf> {
-    once("hack/helm", from_script("hack/helm")).await
+    once("hack/helm", from_script("hack/helm", &[])).await
 }
 
 /// The program of `tests/gitops`: Argo CD's engine and kstatus.
 pub async fn gitops() -> Result<PathBuf> {
-    once("hack/gitops", from_script("hack/gitops")).await
+    once("hack/gitops", from_script("hack/gitops", &[])).await
 }
 
 /// Helm 3.
 pub async fn helm3() -> Result<PathBuf> {
-    once("hack/helm3", from_script("hack/helm3")).await
+    once("hack/helm3", from_script("hack/helm3", &[])).await
 }
 
 /// What tests alert rules.
 pub async fn promtool() -> Result<PathBuf> {
-    once("hack/promtool", from_script("hack/promtool")).await
+    once("hack/promtool", from_script("hack/promtool", &[])).await
 }
 
-/// The folder of the Prometheus operator's CustomResourceDefinitions.
-pub async fn prometheus_operator_crds() -> Result<PathBuf> {
-    once("hack/prometheus-operator-crds", from_script("hack/prometheus-operator-crds")).await
+/// The folder of another project's CustomResourceDefinitions.
+pub async fn definitions(project: &str) -> Result<PathBuf> {
+    let script = "hack/definitions";
+    once(&format!("{script} {project}"), from_script(script, &[project])).await
 }
 
 /// The binary `bin` of the workspace's `package`, built in the dev profile; or the path in the environment variable
@@ -70,8 +71,8 @@ async fn once(what: &str, find: impl Future<Output = Result<PathBuf>>) -> Result
     Ok(path)
 }
 
-async fn from_script(script: &str) -> Result<PathBuf> {
-    let stdout = stdout_of(&mut Command::new(workspace().join(script))).await?;
+async fn from_script(script: &str, args: &[&str]) -> Result<PathBuf> {
+    let stdout = stdout_of(Command::new(workspace().join(script)).args(args)).await?;
     Ok(stdout.trim_end().into())
 }
 
