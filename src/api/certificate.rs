@@ -69,11 +69,6 @@ impl CommonSpec {
         !matches!(self.management_policy, Some(ManagementPolicy::Observe | ManagementPolicy::Suspend))
     }
 
-    /// Whether the operator may delete the remote certificate, together with this object.
-    pub fn may_delete(&self) -> bool {
-        self.may_write() && self.deletion_policy != Some(DeletionPolicy::Retain)
-    }
-
     /// How often the service is read at rest.
     pub fn resync_interval(&self) -> Result<Duration, Invalid> {
         parse_duration("spec.resyncInterval", self.resync_interval.as_deref().unwrap_or("1h"))

@@ -7,21 +7,18 @@ use std::future::Future;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Provider;
 use super::error::CloudError;
+use super::{Provider, deletion};
+use crate::api::certificate::CertificateResource;
 
 /// A provider that can explain itself.
 pub trait Explained: Provider {
     /// The permissions that the account's identity needs for what the resource asks for. Pure.
     fn permissions(root: &Self::Root) -> Vec<&'static str>;
 
-    /// Which of them the identity lacks at what the resource is for; nothing where the service tells nobody.
-    fn lacking(
-        &self,
-        needed: &[&'static str],
-    ) -> impl Future<Output = Result<Option<Vec<&'static str>>, CloudError>> + Send {
-        let _ = needed;
-        std::future::ready(Ok(None))
+    /// Which of these the identity lacks at what the resource is for.
+    fn lacking(&self, _needed: &[&'static str]) -> impl Future<Output = Result<Lacking, CloudError>> + Send {
+        std::future::ready(Ok(Lacking::Untold("the service does not tell")))
     }
 
     /// The wish beside what was observed. Pure.
@@ -41,6 +38,20 @@ pub trait Explained: Provider {
 
     /// The certificates that the parent holds: all, or the one of that name or id.
     fn stock(&self, only: Option<&str>) -> impl Future<Output = Result<Vec<Stocked>, CloudError>> + Send;
+}
+
+/// Which permissions an identity lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lacking {
+    /// These.
+    These(Vec<&'static str>),
+    /// It cannot be told, for this reason.
+    Untold(&'static str),
+}
+
+/// Whether the operator may delete what the resource is for, when the resource is deleted.
+pub fn may_remove<R: CertificateResource>(root: &R) -> bool {
+    root.common().may_write() && deletion::deletes(root)
 }
 
 /// Those permissions that are needed.

@@ -13,7 +13,7 @@ use super::converge::{Closed, facts};
 use super::deletion::{self, Removal};
 use super::dependents::RootKey;
 use super::error::CloudError;
-use super::explained::{Explained, Row, Stocked};
+use super::explained::{Explained, Lacking, Row, Stocked};
 use super::gate::held_back;
 use super::halt::Halt;
 use super::reconcile::parsed;
@@ -86,8 +86,8 @@ pub enum Ahead {
 pub struct Reach {
     /// Whether it may read what the resource is for.
     pub read: Result<(), CloudError>,
-    /// The permissions that its identity lacks; nothing where the service tells nobody.
-    pub lacking: Result<Option<Vec<&'static str>>, CloudError>,
+    /// The permissions that its identity lacks.
+    pub lacking: Result<Lacking, CloudError>,
 }
 
 /// Looks at a resource, and tells what a pass would do.

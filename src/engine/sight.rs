@@ -2,7 +2,7 @@
 
 use super::clock::Clock;
 use super::error::CloudError;
-use super::explained::{Explained, Stocked};
+use super::explained::{Explained, Lacking, Stocked};
 use super::{Freshness, Goal, Provider, Unusable};
 use crate::source::account::Account;
 
@@ -27,8 +27,8 @@ impl<P: Provider> Sight<P> {
 }
 
 impl<P: Explained> Sight<P> {
-    /// Which of these permissions the account's identity lacks there; nothing where the service tells nobody.
-    pub async fn lacking(&self, needed: &[&'static str]) -> Result<Option<Vec<&'static str>>, CloudError> {
+    /// Which of these permissions the account's identity lacks there.
+    pub async fn lacking(&self, needed: &[&'static str]) -> Result<Lacking, CloudError> {
         self.0.lacking(needed).await
     }
 

@@ -257,3 +257,6 @@ impl SignIn for Clouds {
         }
     }
 }
+
+#[cfg(test)]
+mod permissions_tests;

@@ -42,6 +42,13 @@ pub fn chart() -> PathBuf {
     folder("certferry")
 }
 
+/// A copy of a folder, in another.
+pub fn copied(from: &Path, into: &Path) -> Result<()> {
+    let done = std::process::Command::new("cp").arg("-r").args([from, into]).status()?;
+    ensure!(done.success(), "{} is not copied", from.display());
+    Ok(())
+}
+
 /// The files with values, by name, in order.
 pub fn matrix() -> Result<Vec<PathBuf>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/chart");

@@ -1,6 +1,5 @@
 //! A release's life with each Helm: installed, upgraded, rolled back, uninstalled.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -12,7 +11,7 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::helm::{Helm, NAMESPACE, both, chart, folder};
+use crate::helm::{Helm, NAMESPACE, both, chart, copied, folder};
 
 /// Stands in for scheduler and kubelet: every pod is bound, and ready; one that is deleted goes at once.
 async fn stand_in_for_kubelet(client: Client) -> Result<()> {
@@ -63,14 +62,14 @@ async fn replicas(cluster: &Cluster) -> Result<String> {
     cluster.kubectl(&["get", "deployment", "certferry", "-n", NAMESPACE, "-o", path], None).await
 }
 
-/// A field that a release brought, of the definition above.
+/// A field of that definition, which stands for one that a release brings.
 const NEW_FIELD: &str = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/retiring";
 
 /// A chart as it was before that field.
 fn older_chart() -> Result<TempDir> {
     let older = tempfile::tempdir()?;
-    copy(&chart(), older.path())?;
-    for file in std::fs::read_dir(older.path().join("crd"))? {
+    copied(&chart(), older.path())?;
+    for file in std::fs::read_dir(older.path().join("certferry/crd"))? {
         let path = file?.path();
         let mut definition: Value = serde_saphyr::from_str(&std::fs::read_to_string(&path)?)?;
         if definition["metadata"]["name"] == "iothubcertificates.certferry.dev" {
@@ -83,20 +82,6 @@ fn older_chart() -> Result<TempDir> {
     Ok(older)
 }
 
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let (entry, to) = (entry.path(), to.join(entry.file_name()));
-        if entry.is_dir() {
-            std::fs::create_dir(&to)?;
-            copy(&entry, &to)?;
-        } else {
-            std::fs::copy(&entry, &to)?;
-        }
-    }
-    Ok(())
-}
-
 /// Whether the server knows the field.
 async fn knows_the_field(cluster: &Cluster) -> Result<bool> {
     let definition = cluster.kubectl(&["get", DEFINITION, "-o", "json"], None).await?;
@@ -104,13 +89,14 @@ async fn knows_the_field(cluster: &Cluster) -> Result<bool> {
 }
 
 async fn live(helm: &Helm, cluster: &Cluster) -> Result<()> {
-    let older = older_chart()?;
-    let (older, chart) = (older.path(), chart());
+    let folder = older_chart()?;
+    let (older, chart) = (folder.path().join("certferry"), chart());
     let (older, chart) = (older.to_str().context("no UTF-8")?, chart.to_str().context("no UTF-8")?);
-    let release = ["certferry", chart, "-n", NAMESPACE, "--wait", "--timeout", "90s"];
-    let with = |verb: &'static str, more: &[&'static str]| [&[verb], &release[..], more].concat();
+    let common = ["-n", NAMESPACE, "--wait", "--timeout", "90s"];
+    let with =
+        |verb: &'static str, more: &[&'static str]| [&[verb, "certferry", chart], &common[..], more].concat();
     let first = ["install", "certferry", older, "--create-namespace"];
-    let told = helm.run(&[&first[..], &release[2..]].concat()).await?;
+    let told = helm.run(&[&first[..], &common].concat()).await?;
     ensure!(
         told.contains("create rolebinding certferry-sources"),
         "the notes do not tell the next step: {told}"
@@ -131,7 +117,7 @@ async fn live(helm: &Helm, cluster: &Cluster) -> Result<()> {
     helm.run(&["rollback", "certferry", "1", "-n", NAMESPACE, "--wait", "--timeout", "90s"]).await?;
     ensure!(replicas(cluster).await? == "2/2", "the rollback did not take");
     ensure!(!knows_the_field(cluster).await?, "the rollback did not bring back the older definition");
-    helm.run(&with("upgrade", &[])).await?;
+    helm.run(&with("upgrade", &["--reuse-values"])).await?;
 
     // What somebody else changed by hand, Helm 4 takes back only when told to.
     let scale = ["scale", "deployment/certferry", "-n", NAMESPACE, "--replicas=4"];

@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::helm::{CHARTS, both, folder, objects};
+use crate::helm::{CHARTS, both, copied, folder, objects};
 
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -131,8 +131,7 @@ fn what_krew_offers_is_what_the_release_builds() -> Result<()> {
 
 /// Runs what the release does to a checkout before it packs a chart; the folder of that chart then.
 fn as_released(checkout: &Path, image: &str) -> Result<PathBuf> {
-    let copied = Command::new("cp").arg("-r").arg(root().join("charts")).arg(checkout).status()?;
-    ensure!(copied.success(), "the charts were not copied");
+    copied(&root().join("charts"), checkout)?;
     let release = release()?;
     let script = step(&release, "chart", "run", " package ")?["run"].as_str().context("no script")?;
     let edits: Vec<_> = script.lines().filter(|it| it.starts_with("sed ")).collect();
@@ -145,13 +144,20 @@ fn as_released(checkout: &Path, image: &str) -> Result<PathBuf> {
 #[tokio::test]
 async fn the_released_chart_names_the_image_that_the_release_pushes() -> Result<()> {
     let (image, _) = registry()?;
+    for image in [image.as_str(), "ghcr.io/somebody/else"] {
+        names_what_is_pushed(image).await.with_context(|| image.to_owned())?;
+    }
+    Ok(())
+}
+
+async fn names_what_is_pushed(image: &str) -> Result<()> {
     let release = release()?;
     let build = step(&release, "image", "uses", "docker/build-push-action@")?;
-    let values = [("env.IMAGE", image.as_str()), ("needs.version.outputs.version", VERSION)];
+    let values = [("env.IMAGE", image), ("needs.version.outputs.version", VERSION)];
     let pushed = filled(&build["with"]["tags"], &values)?;
 
     let checkout = tempfile::tempdir()?;
-    let chart = as_released(checkout.path(), &image)?;
+    let chart = as_released(checkout.path(), image)?;
     let about: Value = serde_saphyr::from_str(&fs::read_to_string(chart.join("Chart.yaml"))?)?;
     let images = annotation(&about, "images")?;
     ensure!(images == json!([{ "name": "certferry", "image": pushed }]), "{images} and not {pushed}");
@@ -197,11 +203,13 @@ fn the_documentation_installs_the_released_charts() -> Result<()> {
         "charts/certferry-crds/README.md",
     ] {
         let text = text(page)?;
-        let installs: Vec<_> = text.lines().filter(|it| it.starts_with("helm install ")).collect();
+        let is_one = |it: &&str| it.starts_with("helm install ") || it.starts_with("helm upgrade ");
+        let installs: Vec<_> = text.lines().filter(is_one).collect();
         ensure!(!installs.is_empty(), "{page} installs nothing");
         for install in installs {
-            let chart = install.split(' ').nth(2).unwrap_or_default();
-            let told = format!("helm install {chart} oci://{charts}/{chart} --version {VERSION} ");
+            let mut words = install.split(' ').skip(1);
+            let (verb, chart) = words.next().zip(words.next()).unwrap_or_default();
+            let told = format!("helm {verb} {chart} oci://{charts}/{chart} --version {VERSION} ");
             ensure!(CHARTS.contains(&chart) && install.starts_with(&told), "{page}: {install}");
         }
     }

@@ -1,5 +1,6 @@
-//! The rights that the chart grants are those that the operator uses: no request is refused, and no right is idle. The
-//! operator runs as the chart's ServiceAccount, with the arguments of the chart's Deployment.
+//! The rights that the chart grants are those that the operator uses: no request is refused, and no right is idle in all
+//! of the namespaces that its role is bound in. The operator runs as the chart's ServiceAccount, with the arguments of the
+//! chart's Deployment.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -91,20 +92,23 @@ async fn equal_sets(name: &str, scope: &[&str]) -> Result<()> {
     let granted = granted(&world).await?;
     let idle: Vec<_> = granted
         .iter()
-        .filter(|(it, where_)| !requests.iter().any(|other| it.covers(where_, other)))
+        .filter(|(it, namespaces)| !requests.iter().any(|other| it.covers(namespaces, other)))
         .collect();
     ensure!(idle.is_empty(), "granted and not used: {idle:#?}");
-    let is_covered = |it: &&&AuditEvent| granted.iter().any(|(right, where_)| right.covers(where_, it));
+    let is_covered =
+        |it: &&&AuditEvent| granted.iter().any(|(right, namespaces)| right.covers(namespaces, it));
     let others: BTreeSet<_> =
         requests.iter().filter(|it| !is_covered(it)).map(|it| (&it.verb, &it.uri)).collect();
     ensure!(others.is_empty(), "used and not granted by the chart: {others:#?}");
-    // What counts everywhere is not for the operator's own namespace alone.
+    // What counts everywhere is not used in the operator's own namespace alone.
     let elsewhere: Vec<_> = requests.iter().filter(|it| it.namespace != NAMESPACE).collect();
     let too_wide: Vec<_> = granted
         .iter()
-        .filter(|(it, where_)| where_.contains("") && !elsewhere.iter().any(|other| it.covers(where_, other)))
+        .filter(|(it, namespaces)| {
+            namespaces.contains("") && !elsewhere.iter().any(|other| it.covers(namespaces, other))
+        })
         .collect();
-    ensure!(too_wide.is_empty(), "granted everywhere and used in one namespace: {too_wide:#?}");
+    ensure!(too_wide.is_empty(), "granted everywhere and used in {NAMESPACE} alone: {too_wide:#?}");
     world.stop().await
 }
 

@@ -114,17 +114,17 @@ impl World {
 
     /// The same, whose clouds have their hosts below that domain.
     pub async fn on_with_domain(cluster: Arc<Cluster>, name: &str, domain: &str) -> Result<Self> {
+        Self::in_cloud(domain, cluster, format!("e2e-{name}")).await
+    }
+
+    /// In a cloud of its own: ports come again, and objects of a world that has ended would claim what this one makes.
+    async fn in_namespace(cluster: Arc<Cluster>, namespace: String) -> Result<Self> {
+        Self::in_cloud(&format!("{namespace}.localhost"), cluster, namespace).await
+    }
+
+    async fn in_cloud(domain: &str, cluster: Arc<Cluster>, namespace: String) -> Result<Self> {
         let args = ["--domain", domain].map(str::to_owned).to_vec();
         let emulator = Emulator::start(emulator::Options { args, ..Default::default() }).await?;
-        Self::with_emulator(emulator, cluster, format!("e2e-{name}")).await
-    }
-
-    async fn in_namespace(cluster: Arc<Cluster>, namespace: String) -> Result<Self> {
-        let emulator = Emulator::start(emulator::Options::default()).await?;
-        Self::with_emulator(emulator, cluster, namespace).await
-    }
-
-    async fn with_emulator(emulator: Emulator, cluster: Arc<Cluster>, namespace: String) -> Result<Self> {
         cluster.granting_namespace(&namespace).await?;
         let seen = Seen::from_now(&cluster, &namespace).await?;
         cluster.emulated_account(&namespace, &namespace, &emulator.urls).await?;

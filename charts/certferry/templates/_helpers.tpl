@@ -3,7 +3,8 @@
 {{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* The name of the installation. Objects get at most 13 characters more, and some names end at 63. */}}
+{{/* The name of the installation. Objects get at most 13 characters more, but for a
+grant of tokens, and some names end at 63. */}}
 {{- define "certferry.fullname" -}}
 {{- $name := include "certferry.name" . }}
 {{- $full := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) }}
@@ -21,10 +22,19 @@
 
 {{- define "certferry.image" -}}
 {{- $image := .Values.image.repository }}
-{{- with .Values.global.imageRegistry | default .Values.image.registry }}{{ $image = printf "%s/%s" . $image }}{{ end }}
+{{- with (.Values.global).imageRegistry | default .Values.image.registry }}{{ $image = printf "%s/%s" . $image }}{{ end }}
 {{- $tag := printf ":%s" (.Values.image.tag | default .Chart.AppVersion) }}
 {{- with .Values.image.digest }}{{ $tag = printf "@%s" . }}{{ end }}
 {{- printf "%s%s" $image $tag | quote }}
+{{- end }}
+
+{{/* Secrets for pulling the image. Other charts of a release may want names alone in `global`. */}}
+{{- define "certferry.pullSecrets" -}}
+{{- $secrets := .Values.imagePullSecrets }}
+{{- range (.Values.global).imagePullSecrets }}
+{{- $secrets = append $secrets (dict "name" (kindIs "string" . | ternary . (get (kindIs "map" . | ternary . dict) "name"))) }}
+{{- end }}
+{{- uniq $secrets | toYaml }}
 {{- end }}
 
 {{/* What the pods are known by; it never changes. */}}

@@ -15,6 +15,7 @@ use crate::api::certificate::AccountKind;
 use crate::api::reason::{Invalid, Reason};
 use crate::engine::account::{AccountResource, SignIn};
 use crate::engine::error::CloudError;
+use crate::engine::explained::Lacking;
 use crate::engine::preview::Reach;
 use crate::providers::Registered;
 use crate::source::cluster::FetchError;
@@ -60,6 +61,8 @@ struct Account {
     name: String,
     sign_in: Finding,
     certificates: Vec<Reached>,
+    /// What the account's identity needs for all certificates that use it.
+    permissions: Vec<&'static str>,
 }
 
 /// A certificate that was read through an account.
@@ -70,22 +73,27 @@ struct Reached {
     namespace: String,
     name: String,
     read: Finding,
-    /// What the account's identity needs for it.
-    permissions: Vec<&'static str>,
-    lacking: Lacking,
-    /// What the operator says of the object, where it was refused for want of a permission.
+    permissions: Permissions,
+    /// What the operator says of the object, where the service denied it a call.
     #[serde(skip_serializing_if = "Option::is_none")]
-    refused: Option<String>,
+    denied: Option<Denied>,
 }
 
-/// Which permissions the identity lacks.
+/// The identity's permissions for a certificate.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-enum Lacking {
-    /// These.
-    Known(Vec<&'static str>),
-    /// Nobody tells, for this reason.
+enum Permissions {
+    /// It has all but these.
+    Missing(Vec<&'static str>),
+    /// They cannot be told, for this reason.
     Unknown(String),
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Denied {
+    message: String,
+    since: String,
 }
 
 /// Whether it went well, or why not.
@@ -168,10 +176,15 @@ async fn checked(
     let users = certificates
         .iter()
         .flat_map(|(kind, objects)| objects.iter().filter(|it| uses(it, account)).map(move |it| (kind, it)));
+    let mut permissions = Vec::<&str>::new();
     let mut asked = Vec::new();
-    if sign_in.is_well {
-        for (kind, object) in users {
-            asked.push(reached(connection, kind.provider()?, object));
+    for (kind, object) in users {
+        let provider = kind.provider()?;
+        // What cannot be read of an object is told by the attempt to reach it.
+        let needed = provider.permissions(object.manifest()?).unwrap_or_default();
+        permissions.extend(needed.iter().filter(|it| !permissions.contains(it)).collect::<Vec<_>>());
+        if sign_in.is_well {
+            asked.push(reached(connection, provider, object));
         }
     }
     let reads = stream::iter(asked).buffered(AT_A_TIME).collect::<Vec<_>>().await;
@@ -181,31 +194,31 @@ async fn checked(
         name: account.name(),
         sign_in,
         certificates: reads.into_iter().collect::<Result<_>>()?,
+        permissions,
     })
 }
 
 async fn reached(connection: &Connection, provider: &dyn Registered, object: &Object) -> Result<Reached> {
     let reached = provider.reach(&connection.viewer, &connection.clouds, object.manifest()?).await;
-    let (read, lacking) = match reached {
-        Ok(Reach { read, lacking }) => (read.map_err(invalid), Lacking::of(lacking)),
-        Err(error) => (Err(error), Lacking::Unknown("it could not be asked".to_owned())),
+    let (read, permissions) = match reached {
+        Ok(Reach { read, lacking }) => (read.map_err(invalid), Permissions::of(lacking)),
+        Err(error) => (Err(error), Permissions::Unknown("they could not be asked for".to_owned())),
     };
     Ok(Reached {
         kind: object.kind.clone(),
         namespace: object.namespace().unwrap_or_default(),
         name: object.name(),
         read: Finding::of(read)?,
-        permissions: provider.permissions(object.manifest()?).unwrap_or_default(),
-        lacking,
-        refused: refusal(object),
+        permissions,
+        denied: denied(object),
     })
 }
 
-/// What the object's own conditions tell of a call that the service refused.
-fn refusal(object: &Object) -> Option<String> {
+/// What the object's own conditions tell of a call that the service denied.
+fn denied(object: &Object) -> Option<Denied> {
     let conditions = &object.status.conditions;
-    let denied = conditions.iter().find(|it| it.reason == Reason::AccessDenied.to_string());
-    denied.map(|it| it.message.clone())
+    let denied = conditions.iter().find(|it| it.reason == Reason::AccessDenied.to_string())?;
+    Some(Denied { message: denied.message.clone(), since: denied.last_transition_time.to_string() })
 }
 
 fn invalid(error: CloudError) -> FetchError {
@@ -293,13 +306,22 @@ impl Account {
         for certificate in &self.certificates {
             text += &certificate.text(paint);
         }
+        let is_known = |it: &Reached| matches!(it.permissions, Permissions::Missing(_));
+        if !self.permissions.is_empty() && !(self.sign_in.is_well && self.certificates.iter().all(is_known)) {
+            text += &format!("  permissions that are needed:\n    {}\n", self.permissions.join("\n    "));
+        }
         text
     }
 }
 
 impl Reached {
+    /// What the operator was denied may have been granted since: it counts where nothing newer is known.
     fn is_well(&self) -> bool {
-        self.read.is_well && self.lacking.is_well() && self.refused.is_none()
+        let may = match &self.permissions {
+            Permissions::Missing(missing) => missing.is_empty(),
+            Permissions::Unknown(_) => self.denied.is_none(),
+        };
+        self.read.is_well && may
     }
 
     fn text(&self, paint: Paint) -> String {
@@ -309,36 +331,29 @@ impl Reached {
             self.namespace,
             self.name,
             self.read.text(paint),
-            self.lacking.text(&self.permissions, paint)
+            self.permissions.text(paint)
         );
-        if let Some(refused) = &self.refused {
-            text += &format!("    the operator was refused: {}\n", plain(refused));
+        if let Some(Denied { message, since }) = &self.denied {
+            text += &format!("    the operator was denied a call, since {since}: {}\n", plain(message));
         }
         text
     }
 }
 
-impl Lacking {
-    fn of(told: Result<Option<Vec<&'static str>>, CloudError>) -> Self {
-        match told {
-            Ok(Some(lacking)) => Self::Known(lacking),
-            Ok(None) => Self::Unknown("the service does not tell".to_owned()),
+impl Permissions {
+    fn of(lacking: Result<Lacking, CloudError>) -> Self {
+        match lacking {
+            Ok(Lacking::These(lacking)) => Self::Missing(lacking),
+            Ok(Lacking::Untold(why)) => Self::Unknown(why.to_owned()),
             Err(CloudError { message, .. }) => Self::Unknown(message),
         }
     }
 
-    fn is_well(&self) -> bool {
-        !matches!(self, Self::Known(lacking) if !lacking.is_empty())
-    }
-
-    fn text(&self, needed: &[&str], paint: Paint) -> String {
+    fn text(&self, paint: Paint) -> String {
         match self {
-            Self::Known(lacking) if lacking.is_empty() => paint.verdict("ok", true),
-            Self::Known(lacking) => paint.verdict(&format!("missing {}", lacking.join(", ")), false),
-            Self::Unknown(why) => {
-                let needed = needed.join(", ");
-                format!("not known ({}); needed are {needed}", plain(why.trim_end_matches('.')))
-            }
+            Self::Missing(missing) if missing.is_empty() => paint.verdict("ok", true),
+            Self::Missing(missing) => paint.verdict(&format!("missing {}", missing.join(", ")), false),
+            Self::Unknown(why) => format!("not known: {}", plain(why)),
         }
     }
 }
@@ -366,25 +381,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_told_is_listed_and_is_no_failure() {
-        let needed = ["certificates/get", "certificates/create"];
-        let denied = CloudError::new(Reason::AccessDenied, "The account's identity lacks x/read.");
-        for (told, is_well, text) in [
-            (Ok(Some(Vec::new())), true, "ok"),
-            (Ok(Some(vec!["certificates/create"])), false, "missing certificates/create"),
-            (
-                Ok(None),
-                true,
-                "not known (the service does not tell); needed are certificates/get, certificates/create",
-            ),
-            (
-                Err(denied),
-                true,
-                "not known (The account's identity lacks x/read); needed are certificates/get, certificates/create",
-            ),
+    fn permissions_that_nobody_tells_are_no_failure_until_a_call_was_denied() {
+        let reached = |permissions, is_denied: bool| Reached {
+            kind: "KeyVaultCertificate".into(),
+            namespace: "devices".into(),
+            name: "web".into(),
+            read: Finding { is_well: true, why: None },
+            permissions,
+            denied: is_denied.then(|| Denied { message: "no".into(), since: "2026-01-01T00:00:00Z".into() }),
+        };
+        let untold = || Permissions::of(Ok(Lacking::Untold("the service does not tell")));
+        let unread = || Permissions::of(Err(CloudError::new(Reason::AccessDenied, "It lacks x/read.")));
+        let missing = |it: &[&'static str]| Permissions::of(Ok(Lacking::These(it.to_vec())));
+        for (permissions, is_denied, is_well, said) in [
+            (missing(&[]), false, true, "permissions: ok"),
+            (missing(&[]), true, true, "denied a call, since 2026-01-01T00:00:00Z: no"),
+            (missing(&["a/b", "a/c"]), false, false, "permissions: missing a/b, a/c"),
+            (untold(), false, true, "permissions: not known: the service does not tell"),
+            (untold(), true, false, "denied a call"),
+            (unread(), false, true, "permissions: not known: It lacks x/read."),
         ] {
-            let lacking = Lacking::of(told);
-            assert_eq!((lacking.is_well(), &*lacking.text(&needed, Paint::PLAIN)), (is_well, text));
+            let reached = reached(permissions, is_denied);
+            let text = reached.text(Paint::PLAIN);
+            assert!(text.contains(said) && reached.is_well() == is_well, "{text}");
         }
     }
 

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::rest::{Rest, RestCall};
 use crate::engine::error::CloudError;
+use crate::engine::explained::Lacking;
 use crate::http::{Limit, Method};
 use crate::source::target::covers;
 
@@ -34,13 +35,12 @@ struct Permission {
     not_actions: Vec<String>,
 }
 
-/// Those of the actions that the identity lacks at the resource which the path leads to or through; nothing where the
-/// answer does not tell all.
+/// Those of the actions that the identity lacks at the resource which the path leads to or through.
 pub(super) async fn lacking(
     arm: &Rest,
     path: &[String],
     needed: &[&'static str],
-) -> Result<Option<Vec<&'static str>>, CloudError> {
+) -> Result<Lacking, CloudError> {
     let resource = path.iter().take(RESOURCE).map(String::as_str);
     let segments: Vec<_> = resource.chain(["providers", "Microsoft.Authorization", "permissions"]).collect();
     let call = RestCall { limit: Limit::Page, ..RestCall::new(Method::Get, &segments, API_VERSION, READ) };
@@ -49,11 +49,14 @@ pub(super) async fn lacking(
 }
 
 impl Permissions {
-    fn lacking(&self, needed: &[&'static str]) -> Option<Vec<&'static str>> {
+    fn lacking(&self, needed: &[&'static str]) -> Lacking {
         let is_lacking = |action: &&&'static str| !self.value.iter().any(|it| it.allows(action));
         let lacking: Vec<_> = needed.iter().filter(is_lacking).copied().collect();
         let is_whole = self.next_link.as_ref().is_none_or(String::is_empty);
-        (is_whole || lacking.is_empty()).then_some(lacking)
+        match is_whole || lacking.is_empty() {
+            true => Lacking::These(lacking),
+            false => Lacking::Untold("the identity has more roles than one answer lists"),
+        }
     }
 }
 
@@ -92,7 +95,7 @@ mod tests {
         ] {
             let shown = json!(roles).to_string();
             let permissions: Permissions = serde_json::from_value(json!({ "value": roles })).unwrap();
-            assert_eq!(permissions.lacking(&HUB).as_deref(), Some(lacking), "{shown}");
+            assert_eq!(permissions.lacking(&HUB), Lacking::These(lacking.to_vec()), "{shown}");
         }
     }
 
@@ -102,7 +105,7 @@ mod tests {
             let value = json!([{ "actions": actions }]);
             serde_json::from_value(json!({ "value": value, "nextLink": "https://x.test" })).unwrap()
         };
-        assert_eq!(part(&["*"]).lacking(&HUB), Some(Vec::new()));
-        assert_eq!(part(&["*/read"]).lacking(&HUB), None);
+        assert_eq!(part(&["*"]).lacking(&HUB), Lacking::These(Vec::new()));
+        assert!(matches!(part(&["*/read"]).lacking(&HUB), Lacking::Untold(_)));
     }
 }

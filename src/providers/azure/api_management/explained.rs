@@ -7,20 +7,20 @@ use super::next::{Desired, Observed, Remote, Step};
 use super::{ApiManagement, DELETE, READ, REFRESH, WRITE};
 use crate::api::api_management::ApiManagementCertificate;
 use crate::engine::error::CloudError;
-use crate::engine::explained::{Explained, Row, Stocked, needed};
+use crate::engine::explained::{Explained, Lacking, Row, Stocked, may_remove, needed};
 
 impl Explained for ApiManagement {
     fn permissions(root: &ApiManagementCertificate) -> Vec<&'static str> {
-        let common = &root.spec.common;
+        let writes = root.spec.common.may_write();
         needed([
             (READ, true),
-            (WRITE, common.may_write()),
-            (DELETE, common.may_delete()),
-            (REFRESH, common.may_write() && root.spec.key_vault.is_some()),
+            (WRITE, writes),
+            (DELETE, may_remove(root)),
+            (REFRESH, writes && root.spec.key_vault.is_some()),
         ])
     }
 
-    async fn lacking(&self, needed: &[&'static str]) -> Result<Option<Vec<&'static str>>, CloudError> {
+    async fn lacking(&self, needed: &[&'static str]) -> Result<Lacking, CloudError> {
         permissions::lacking(self.session.arm(), &self.collection, needed).await
     }
 

@@ -7,22 +7,23 @@ use super::next::{Desired, HubCertificate, Observed, Step, Verification, standin
 use super::{CODE, DELETE, IotHub, READ, VERIFY, WRITE, overlaps};
 use crate::api::iot_hub::IotHubCertificate;
 use crate::engine::error::CloudError;
-use crate::engine::explained::{Explained, Row, Stocked, needed};
+use crate::engine::explained::{Explained, Lacking, Row, Stocked, may_remove, needed};
 
 impl Explained for IotHub {
     fn permissions(root: &IotHubCertificate) -> Vec<&'static str> {
-        let common = &root.spec.common;
+        let writes = root.spec.common.may_write();
         let proves = root.spec.verification.as_ref().is_some_and(|it| it.proof_of_possession.is_some());
+        let retires = overlaps(root) || root.status.as_ref().is_some_and(|it| !it.retiring.is_empty());
         needed([
             (READ, true),
-            (WRITE, common.may_write()),
-            (DELETE, common.may_delete() || common.may_write() && overlaps(root)),
-            (CODE, common.may_write() && proves),
-            (VERIFY, common.may_write() && proves),
+            (WRITE, writes),
+            (DELETE, may_remove(root) || writes && retires),
+            (CODE, writes && proves),
+            (VERIFY, writes && proves),
         ])
     }
 
-    async fn lacking(&self, needed: &[&'static str]) -> Result<Option<Vec<&'static str>>, CloudError> {
+    async fn lacking(&self, needed: &[&'static str]) -> Result<Lacking, CloudError> {
         permissions::lacking(self.session.arm(), &self.collection, needed).await
     }
 

@@ -109,6 +109,7 @@ fn lacks_right(failure: &Failure) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::GET;
     use super::*;
     use crate::providers::azure::Service;
 
@@ -120,8 +121,7 @@ mod tests {
             (NoConnection::Unreachable, false, Reason::CloudUnavailable),
         ] {
             let what = What::from(Fault::Unanswered(HttpError::NotSent(why)));
-            let failure =
-                Failure { service: Service::KeyVault, what, write: false, action: "certificates/get" };
+            let failure = Failure { service: Service::KeyVault, what, write: false, action: GET };
             assert_eq!(unread(&failure, was_seen).reason, expected, "{why}");
         }
     }

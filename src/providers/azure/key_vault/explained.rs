@@ -6,28 +6,28 @@ use super::compare::{Repair, repair};
 use super::observed::{Bundle, Observed, State};
 use super::step::Step;
 use super::wish::{Desired, Signer, Wish};
-use super::{KeyVault, declared};
+use super::{CREATE, DELETE, GET, GET_SECRET, IMPORT, KeyVault, LIST, PURGE, RECOVER, UPDATE, declared};
 use crate::api::certificate::DeletionPolicy;
 use crate::api::key_vault::{KeyVaultCertificate, OnSoftDeleted};
 use crate::engine::error::CloudError;
-use crate::engine::explained::{Explained, Row, Stocked, needed};
+use crate::engine::explained::{Explained, Row, Stocked, may_remove, needed};
 
 impl Explained for KeyVault {
     fn permissions(root: &KeyVaultCertificate) -> Vec<&'static str> {
         let spec = &root.spec;
-        let (writes, deletes) = (spec.common.may_write(), spec.common.may_delete());
+        let (writes, deletes) = (spec.common.may_write(), may_remove(root));
         let purges = spec.common.deletion_policy == Some(DeletionPolicy::Purge);
         let recovers = spec.on_soft_deleted.unwrap_or_default() == OnSoftDeleted::Recover;
         needed([
-            ("certificates/get", true),
-            ("certificates/list", true),
-            ("certificates/create", writes && spec.policy.is_some()),
-            ("certificates/import", writes && spec.import.is_some()),
-            ("certificates/update", writes),
-            ("certificates/delete", deletes),
-            ("certificates/recover", writes && recovers),
-            ("certificates/purge", deletes && purges),
-            ("secrets/get", spec.export_to.is_some()),
+            (GET, true),
+            (LIST, true),
+            (CREATE, writes && spec.policy.is_some()),
+            (IMPORT, writes && spec.import.is_some()),
+            (UPDATE, writes),
+            (DELETE, deletes),
+            (RECOVER, writes && recovers),
+            (PURGE, deletes && purges),
+            (GET_SECRET, writes && spec.export_to.is_some()),
         ])
     }
 

@@ -52,6 +52,17 @@ const MAX_PAGES: usize = 400;
 /// How long to wait for the vault where it does not say.
 const POLL: Duration = Duration::from_secs(10);
 
+/// What a vault's access policies call the permissions; roles have data actions for the same.
+const GET: &str = "certificates/get";
+const LIST: &str = "certificates/list";
+const CREATE: &str = "certificates/create";
+const IMPORT: &str = "certificates/import";
+const UPDATE: &str = "certificates/update";
+const DELETE: &str = "certificates/delete";
+const RECOVER: &str = "certificates/recover";
+const PURGE: &str = "certificates/purge";
+const GET_SECRET: &str = "secrets/get";
+
 /// One certificate name in one vault.
 pub struct KeyVault {
     vault: Arc<Rest>,
@@ -187,29 +198,28 @@ impl Provider for KeyVault {
             Step::Update { version, enabled, tags, adopts: _ } => {
                 let body = Body::json(&wire::Update { attributes: attributes(enabled), tags: &tags });
                 let path = ["certificates", &self.name, &version];
-                self.write(Method::Patch, &path, "certificates/update", body, Asked::Change).await
+                self.write(Method::Patch, &path, UPDATE, body, Asked::Change).await
             }
             Step::UpdatePolicy(policy) => {
                 let path = ["certificates", &self.name, "policy"];
-                self.write(Method::Patch, &path, "certificates/update", Body::json(&policy), Asked::Change)
-                    .await
+                self.write(Method::Patch, &path, UPDATE, Body::json(&policy), Asked::Change).await
             }
             Step::DropOperation { id: _ } => {
                 let path = ["certificates", &self.name, "pending"];
                 let none = Body::none();
-                self.write(Method::Delete, &path, "certificates/update", none, Asked::Drop).await
+                self.write(Method::Delete, &path, UPDATE, none, Asked::Drop).await
             }
             Step::Recover => {
                 let path = ["deletedcertificates", &self.name, "recover"];
-                self.write(Method::Post, &path, "certificates/recover", Body::none(), Asked::Recover).await
+                self.write(Method::Post, &path, RECOVER, Body::none(), Asked::Recover).await
             }
             Step::Delete { purge: _ } => {
                 let path = ["certificates", self.name.as_str()];
-                self.write(Method::Delete, &path, "certificates/delete", Body::none(), Asked::Delete).await
+                self.write(Method::Delete, &path, DELETE, Body::none(), Asked::Delete).await
             }
             Step::Purge => {
                 let path = ["deletedcertificates", self.name.as_str()];
-                self.write(Method::Delete, &path, "certificates/purge", Body::none(), Asked::Purge).await
+                self.write(Method::Delete, &path, PURGE, Body::none(), Asked::Purge).await
             }
         }
     }
@@ -266,11 +276,11 @@ impl KeyVault {
     /// The certificate, or that there is none: a 404 counts only if it says so, or if the vault lists its certificates
     /// and this is not among them.
     async fn bundle(&self, path: &[&str], was_seen: bool) -> Result<Option<Bundle>, CloudError> {
-        match self.read::<wire::Bundle>(path, "certificates/get").await {
+        match self.read::<wire::Bundle>(path, GET).await {
             Ok(it) => Ok(Some(parse(&it))),
             Err(failure) if failure.has_code("CertificateNotFound") => Ok(None),
             Err(failure) if failure.status() == Some(404) => {
-                let mut call = self.call(Method::Get, &["certificates"], "certificates/list");
+                let mut call = self.call(Method::Get, &["certificates"], LIST);
                 call.limit = Limit::Page;
                 let listing: wire::Listing = self.vault.read(&call).await?;
                 if listing.lacks(&self.name) {
@@ -286,7 +296,7 @@ impl KeyVault {
 
     /// The names of all certificates of the vault.
     async fn names(&self) -> Result<Vec<String>, CloudError> {
-        let mut call = self.call(Method::Get, &["certificates"], "certificates/list");
+        let mut call = self.call(Method::Get, &["certificates"], LIST);
         call.limit = Limit::Page;
         let mut names = Vec::new();
         for _ in 0..MAX_PAGES {
@@ -303,7 +313,7 @@ impl KeyVault {
 
     /// What is asked of a vault that has just answered: a 404 is believed.
     async fn found<T: DeserializeOwned>(&self, path: &[&str]) -> Result<Option<T>, CloudError> {
-        match self.read(path, "certificates/get").await {
+        match self.read(path, GET).await {
             Ok(it) => Ok(Some(it)),
             Err(failure) if failure.status() == Some(404) => Ok(None),
             Err(failure) => Err(failure.into()),
@@ -312,7 +322,7 @@ impl KeyVault {
 
     async fn operation(&self) -> Result<Operation, CloudError> {
         let path = ["certificates", &self.name, "pending"];
-        let call = self.call(Method::Get, &path, "certificates/get");
+        let call = self.call(Method::Get, &path, GET);
         let answer: Answer = match self.vault.call(&call).await {
             Ok(answer) => answer,
             Err(failure) if failure.status() == Some(404) => return Ok(Operation::None),
@@ -339,7 +349,7 @@ impl KeyVault {
     async fn handed_out(&self) -> Result<Option<HandedOut>, CloudError> {
         let path = ["secrets", self.name.as_str()];
         let secret: wire::Secret =
-            self.read(&path, "secrets/get").await.map_err(|failure| classify(Asked::ReadSecret, &failure))?;
+            self.read(&path, GET_SECRET).await.map_err(|failure| classify(Asked::ReadSecret, &failure))?;
         let opened = tokio::task::spawn_blocking(move || {
             wish::secret_value(&secret.value, secret.content_type.as_deref())
         });
@@ -350,7 +360,7 @@ impl KeyVault {
         let Create { policy, enabled, tags, hash: _, renews: _ } = create;
         let body = Body::json(&wire::Create { policy, attributes: attributes(*enabled), tags });
         let path = ["certificates", &self.name, "create"];
-        self.write(Method::Post, &path, "certificates/create", body, Asked::Create).await
+        self.write(Method::Post, &path, CREATE, body, Asked::Create).await
     }
 
     async fn import(&self, import: Import) -> Result<Option<Observed>, CloudError> {
@@ -359,7 +369,7 @@ impl KeyVault {
         let attributes = attributes(enabled);
         let body = Body::json(&wire::Import { value, pwd, policy: &policy, attributes, tags: &tags });
         let path = ["certificates", &self.name, "import"];
-        self.write(Method::Post, &path, "certificates/import", body, Asked::Import).await
+        self.write(Method::Post, &path, IMPORT, body, Asked::Import).await
     }
 
     async fn merge(&self, merge: Merge) -> Result<Option<Observed>, CloudError> {
@@ -370,7 +380,7 @@ impl KeyVault {
         };
         let body = Body::json(&wire::Merge::new(&chain, attributes(enabled), &tags));
         let path = ["certificates", &self.name, "pending", "merge"];
-        self.write(Method::Post, &path, "certificates/create", body, Asked::Merge).await
+        self.write(Method::Post, &path, CREATE, body, Asked::Merge).await
     }
 
     /// A write whose effect the next read shows.

@@ -11,15 +11,15 @@ use crate::engine::explained::{Explained, Row, Stocked, needed};
 
 impl Explained for Iotda {
     fn permissions(root: &IotdaCertificate) -> Vec<&'static str> {
-        let (spec, common) = (&root.spec, &root.spec.common);
+        let (spec, writes) = (&root.spec, root.spec.common.may_write());
         needed([
             (Operation::FindProject.action(), spec.iotda.project_id.is_none()),
             (Operation::List.action(), true),
             (Operation::Read.action(), true),
-            (Operation::Upload.action(), common.may_write()),
-            (Operation::Verify.action(), common.may_write() && spec.verification.is_some()),
-            (Operation::Update.action(), common.may_write()),
-            (Operation::Delete.action(), common.may_write()), // of what a rotation replaces
+            (Operation::Upload.action(), writes),
+            (Operation::Verify.action(), writes && spec.verification.is_some()),
+            (Operation::Update.action(), writes),
+            (Operation::Delete.action(), writes), // of what a rotation replaces
         ])
     }
 
