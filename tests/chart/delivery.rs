@@ -33,10 +33,8 @@ fn manifests(path: &str) -> Result<(String, Vec<Value>)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn argo_cd_and_flux_take_their_manifests() -> Result<()> {
     let cluster = shared().await?;
-    for path in
-        ["argocd/application.yaml", "argocd/operator.yaml", "flux/operator.yaml", "flux/certificates.yaml"]
-    {
-        let (text, manifests) = manifests(path)?;
+    for path in files(&["argocd", "flux"])? {
+        let (text, manifests) = manifests(&path)?;
         let args = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"];
         let told = cluster.kubectl(&args, Some(&text)).await.with_context(|| path.to_owned())?;
         ensure!(!manifests.is_empty() && told.lines().count() == manifests.len(), "{path}: {told}");

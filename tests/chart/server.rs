@@ -23,8 +23,11 @@ const FOREIGN: [(&str, &str); 7] = [
     ("kustomize-controller", "kustomize.toolkit.fluxcd.io_kustomizations.yaml"),
 ];
 
-/// A cluster for all tests, as its administrator, with these definitions, and the namespaces and the RuntimeClass that
-/// values name.
+/// The namespaces that values and manifests name.
+pub const NAMESPACES: [&str; 7] =
+    [NAMESPACE, "team-a", "team-b", "certificates", "monitoring", "argocd", "flux-system"];
+
+/// A cluster for all tests, as its administrator, with all that values name.
 pub async fn shared() -> Result<&'static Cluster> {
     static SHARED: OnceCell<Cluster> = OnceCell::const_new();
     SHARED
@@ -35,21 +38,26 @@ pub async fn shared() -> Result<&'static Cluster> {
             {
                 cluster.kubectl(&["create", "namespace", namespace], None).await?;
             }
-            let class = json!({
-                "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass",
-                "metadata": { "name": "sandboxed" }, "handler": "sandboxed",
-            });
-            cluster.apply("default", &class.to_string()).await?;
-            for (project, file) in FOREIGN {
-                let path = programs::definitions(project).await?.join(file);
-                let path = path.to_str().context("no UTF-8")?;
-                cluster.kubectl(&["apply", "--server-side", "-f", path], None).await?;
-            }
-            let established = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
-            cluster.kubectl(&established, None).await?;
+            furnish(&cluster).await?;
             Ok(cluster)
         })
         .await
+}
+
+/// Brings these definitions, and the RuntimeClass.
+pub async fn furnish(cluster: &Cluster) -> Result<()> {
+    let class = json!({
+        "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass",
+        "metadata": { "name": "sandboxed" }, "handler": "sandboxed",
+    });
+    cluster.apply("default", &class.to_string()).await?;
+    for (project, file) in FOREIGN {
+        let path = programs::definitions(project).await?.join(file);
+        let path = path.to_str().context("no UTF-8")?;
+        cluster.kubectl(&["apply", "--server-side", "-f", path], None).await?;
+    }
+    let established = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
+    cluster.kubectl(&established, None).await.map(drop)
 }
 
 /// A server knows more than a schema: unknown fields, CEL that does not compile, names that are too long.

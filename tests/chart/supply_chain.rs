@@ -120,7 +120,7 @@ fn what_krew_offers_is_what_the_release_builds() -> Result<()> {
         let archive =
             it["uri"].as_str().and_then(|it| it.strip_prefix("BASE_URL/releases/download/VERSION/"));
         let program = it["bin"].as_str().context("no program")?;
-        let packed = build["run"].as_str().is_some_and(|it| it.contains(&format!("release {program}\n")));
+        let packed = build["run"].as_str().is_some_and(|it| it.contains(&format!("release\" {program}\n")));
         ensure!(packed, "the archive does not hold {program}");
         Ok((format!("{os}_{arch}"), archive.context("it comes from elsewhere")?.to_owned()))
     });

@@ -51,6 +51,7 @@ func connect() (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	config.QPS, config.Burst = 500, 1000 // a cache of all kinds asks a lot at once
 	kubectl := &kube.KubectlCmd{Log: logr.Discard(), Tracer: tracing.NopTracer{}}
 	live := cache.NewClusterCache(config, cache.SetLogr(logr.Discard()), cache.SetKubectl(kubectl),
 		cache.SetPopulateResourceInfoHandler(func(object *unstructured.Unstructured, _ bool) (any, bool) {

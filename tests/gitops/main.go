@@ -60,13 +60,23 @@ func run(args []string) error {
 	return errors.New(usage)
 }
 
-// scripts is the entry of argocd-cm that docs/gitops.md shows: one script for all kinds of the group.
+// kinds are those of the group.
+var kinds = []string{
+	"ApiManagementCertificate", "CloudAccount", "ClusterCloudAccount", "IotHubCertificate", "IotdaCertificate",
+	"KeyVaultCertificate",
+}
+
+// scripts is what argocd-cm.yaml has: the same script for each kind.
 func scripts(path string) (lua.ResourceHealthOverrides, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return lua.ResourceHealthOverrides{"certferry.dev/*": appv1.ResourceOverride{HealthLua: string(text)}}, nil
+	overrides := lua.ResourceHealthOverrides{}
+	for _, kind := range kinds {
+		overrides["certferry.dev/"+kind] = appv1.ResourceOverride{HealthLua: string(text)}
+	}
+	return overrides, nil
 }
 
 type verdict struct {

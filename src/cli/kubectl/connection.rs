@@ -28,11 +28,20 @@ pub(crate) struct Flags {
     namespace: Option<String>,
     /// Namespace that the operator runs in: there are the Secrets of ClusterCloudAccounts. `certferry` unless set, or the
     /// pod's own.
-    #[arg(long, global = true, value_name = "NAMESPACE")]
+    #[arg(long, global = true, env = "CERTFERRY_OPERATOR_NAMESPACE", value_name = "NAMESPACE")]
     operator_namespace: Option<String>,
-    /// ServiceAccount that the operator runs as.
-    #[arg(long, global = true, value_name = "NAME", default_value = "certferry")]
-    operator_service_account: String,
+    /// ServiceAccount that the operator runs as; the installation's name unless set.
+    #[arg(long, global = true, env = "CERTFERRY_OPERATOR_SERVICE_ACCOUNT", value_name = "NAME")]
+    operator_service_account: Option<String>,
+    /// The installation's name, which its roles begin with: that of the Helm release, where it contains `certferry`.
+    #[arg(
+        long,
+        global = true,
+        env = "CERTFERRY_INSTALLATION",
+        value_name = "NAME",
+        default_value = "certferry"
+    )]
+    installation: String,
     #[command(flatten)]
     way: Way,
 }
@@ -56,9 +65,10 @@ impl Connection {
         let home = if is_pod { config.default_namespace.as_str() } else { "certferry" };
         let home = flags.operator_namespace.as_deref().unwrap_or(home).to_owned();
         let client = Client::try_from(config).context("the Kubernetes configuration cannot be used")?;
-        let service_account =
-            ServiceAccount { namespace: home, name: flags.operator_service_account.clone() };
-        let operator = Operator { service_account, installation: "certferry".to_owned() };
+        let installation = flags.installation.clone();
+        let name = flags.operator_service_account.clone().unwrap_or_else(|| installation.clone());
+        let service_account = ServiceAccount { namespace: home, name };
+        let operator = Operator { service_account, installation };
         // In the operator's own pod its own token for exchange is at hand.
         let token_file = std::env::var_os("AZURE_FEDERATED_TOKEN_FILE").filter(|_| is_pod);
         let cluster = match token_file {

@@ -144,15 +144,17 @@ fn argocd_cm_holds_the_same_scripts() {
     let entry = |key: &str| -> Value {
         serde_saphyr::from_str(map["data"][key].as_str().unwrap_or_else(|| panic!("no {key}"))).unwrap()
     };
-    let customizations = entry("resource.customizations");
-    assert_eq!(customizations, json!({ "certferry.dev/*": { "health.lua": health_script().unwrap() } }));
+    for kind in KINDS {
+        let script = &map["data"][format!("resource.customizations.health.certferry.dev_{kind}")];
+        assert_eq!(script.as_str(), Some(&*health_script().unwrap()), "{kind}");
+    }
     for kind in with_action() {
         let file = |path: &str| read(Path::new(kind).join("actions").join(path)).unwrap();
         let definition = json!({ "name": "sync", "action.lua": file("sync/action.lua") });
         let wanted = json!({ "discovery.lua": file("discovery.lua"), "definitions": [definition] });
         assert_eq!(entry(&format!("resource.customizations.actions.certferry.dev_{kind}")), wanted);
     }
-    assert_eq!(map["data"].as_object().unwrap().len(), 1 + with_action().count());
+    assert_eq!(map["data"].as_object().unwrap().len(), KINDS.len() + with_action().count());
 }
 
 /// Argo CD finds actions by their exact kind: there is one folder for each.
