@@ -20,7 +20,7 @@ bench: control-plane
 	cargo build --release --workspace --bins
 	"$${CARGO_TARGET_DIR:-target}/release/bench"
 
-## formatting, lints, docs, what may be depended on, generated files in step (layering is a test)
+## formatting, lints, docs, what may be depended on, generated files in step, workflows (layering is a test)
 lint: setup
 	cargo fmt --all -- --check
 	cargo clippy --workspace --all-targets -- -D warnings
@@ -28,6 +28,7 @@ lint: setup
 	hack/cargo-deny
 	hack/generated-in-step
 	test -z "$$(gofmt -l tests/control-plane tests/gitops)"
+	"$$(hack/actionlint)" -shellcheck= .github/workflows/*.yaml
 
 ## writes the CustomResourceDefinitions
 crds:

@@ -70,7 +70,7 @@ async fn a_named_service_accounts_token_is_asked_for_and_exchanged() -> Result<(
     world.says("factory-root", "ReferenceNotFound", "create it").await?;
     world.cluster.kubectl(&["create", "serviceaccount", name, "-n", NAMESPACE], None).await?;
     world.ready("factory-root").await?;
-    world.stop().await
+    world.stop_without_rights().await
 }
 
 #[tokio::test(flavor = "multi_thread")]

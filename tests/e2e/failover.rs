@@ -36,7 +36,7 @@ impl Stage {
     /// The same, with nothing installed.
     pub async fn bare(options: Options) -> Result<Self> {
         let turn = TURNS.acquire().await?;
-        let plane = ControlPlane::start(options).await?;
+        let plane = ControlPlane::start(Options { audit: true, ..options }).await?;
         let cluster = Arc::new(Cluster::of(&plane)?);
         Ok(Self { plane, cluster, _turn: turn })
     }

@@ -67,7 +67,7 @@ fn only_lists(requests: &[Value]) -> bool {
 /// The watches of what objects refer to begin together with the first passes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_reads_each_hub_once() -> Result<()> {
-    let stage = Stage::bare(Options { audit: true, ..Default::default() }).await?;
+    let stage = Stage::bare(Options::default()).await?;
     stage.cluster.install().await?;
     let mut operator = stage.operator(&[]).await?;
     let world = stage.world("restart").await?;

@@ -59,7 +59,7 @@ async fn what_is_granted_is_what_is_used_in_named_namespaces() -> Result<()> {
 }
 
 async fn equal_sets(name: &str, scope: &[&str]) -> Result<()> {
-    let stage = Stage::bare(Options { audit: true, ..Options::default() }).await?;
+    let stage = Stage::bare(Options::default()).await?;
     let namespace = format!("e2e-{name}");
     for namespace in [&namespace, "e2e-another"] {
         stage.cluster.kubectl(&["create", "namespace", namespace], None).await?;

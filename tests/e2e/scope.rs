@@ -18,18 +18,16 @@ pub fn is_named() -> Result<bool> {
     }
 }
 
-/// Installs the chart; gives further arguments for the operator.
-pub async fn install(cluster: &Cluster) -> Result<Vec<String>> {
+/// Installs the chart with these values, and with those namespaces.
+pub async fn install(cluster: &Cluster, values: &[&str]) -> Result<()> {
     if !is_named()? {
-        cluster.install().await?;
-        return Ok(Vec::new());
+        return cluster.install_with(values).await;
     }
     let names: Vec<_> = (0..NAMED).map(numbered).collect();
     let manifests: Vec<_> = names.iter().map(|it| installation::namespace(it)).collect();
     cluster.apply("default", &manifests.join("\n---\n")).await?;
-    let names = names.join(",");
-    cluster.install_with(&[&format!("watchNamespaces={{{names}}}")]).await?;
-    Ok(vec![format!("--watch-namespaces={names}")])
+    let named = format!("watchNamespaces={{{}}}", names.join(","));
+    cluster.install_with(&[values, &[&named]].concat()).await
 }
 
 /// The namespace of a test: named after it, or the next of those that the operator was named.

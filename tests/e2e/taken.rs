@@ -87,7 +87,7 @@ async fn each_right_that_is_missing_is_told_and_its_return_is_enough() -> Result
             .with_context(|| format!("{verb} {resource} of {role}"))?;
     }
     operator.stop().await?;
-    world.stop().await
+    world.stop_without_rights().await
 }
 
 async fn missed(world: &World, operator: &mut Operator, right: &Right, name: &str) -> Result<()> {

@@ -38,8 +38,10 @@ pub struct World {
     pub namespace: String,
     /// The kind that its tests are about.
     pub kind: &'static str,
-    /// Where what the operator asks for is logged, if anywhere.
-    plane: Option<&'static ControlPlane>,
+    /// Whether the operator of all tests serves it.
+    is_shared: bool,
+    /// Whether the operator lacks a right on purpose.
+    lacks_rights: bool,
     /// The spec last applied for each remote certificate.
     asked: Mutex<BTreeMap<String, Value>>,
     /// What the API server showed of its objects.
@@ -61,18 +63,20 @@ pub fn binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_certferry"))
 }
 
-/// The cluster with the chart installed, and the operator, which lives as long as the test process.
+/// What differs from the chart's own values: many tests delete through one operator, and look into its log.
+const VALUES: [&str; 4] =
+    ["maxDeletes=1000", "log.filter=trace", "log.format=text", "workloadIdentity.enabled=true"];
+
+/// The cluster with the chart installed, and the operator as its Deployment has it, which lives as long as the test
+/// process.
 pub async fn shared() -> Result<&'static Shared> {
     static SHARED: OnceCell<Shared> = OnceCell::const_new();
     SHARED
         .get_or_try_init(|| async {
             let plane = control_plane::shared().await?;
             let cluster = Arc::new(Cluster::of(plane)?);
-            let scope = scope::install(&cluster).await?;
-            // Many tests delete, all through this one.
-            let args = ["--max-deletes=1000", metrics::SERVED];
-            let args: Vec<_> = args.into_iter().chain(scope.iter().map(String::as_str)).collect();
-            let operator = cluster.operator(binary(), "trace", &args).await?;
+            scope::install(&cluster, &VALUES).await?;
+            let operator = cluster.deployed_operator(binary()).await?;
             let metrics = metrics::url(&operator).await?;
             Ok(Shared { plane, cluster, operator, metrics })
         })
@@ -87,9 +91,8 @@ pub fn thumbprint(pair: &Pair) -> String {
 
 impl World {
     pub async fn start(name: &str) -> Result<Self> {
-        let Shared { plane, cluster, .. } = shared().await?;
-        let world = Self::in_namespace(cluster.clone(), scope::namespace(name)?).await?;
-        Ok(Self { plane: Some(plane), ..world })
+        let world = Self::in_namespace(shared().await?.cluster.clone(), scope::namespace(name)?).await?;
+        Ok(Self { is_shared: true, ..world })
     }
 
     /// The same, for certificates in vaults.
@@ -129,13 +132,14 @@ impl World {
         let seen = Seen::from_now(&cluster, &namespace).await?;
         cluster.emulated_account(&namespace, &namespace, &emulator.urls).await?;
         let (kind, asked) = ("iothubcertificate", Mutex::default());
-        Ok(Self { emulator, cluster, namespace, kind, plane: None, asked, seen })
+        let (is_shared, lacks_rights) = (false, false);
+        Ok(Self { emulator, cluster, namespace, kind, is_shared, lacks_rights, asked, seen })
     }
 
     /// The end of a test: whatever it was about, the invariants hold.
     pub async fn stop(self) -> Result<()> {
         invariants::hold(&self).await?;
-        if self.plane.is_some() {
+        if self.is_shared {
             metrics::have_closed_labels(&shared().await?.metrics).await?;
         }
         self.seen.is_kept(&self.namespace)?;
@@ -145,18 +149,20 @@ impl World {
 
     /// The same, of a world that lacks a right on purpose.
     pub async fn stop_without_rights(self) -> Result<()> {
-        Self { plane: None, ..self }.stop().await
+        Self { lacks_rights: true, ..self }.stop().await
     }
 
     /// What the operator asked for and may not, in the world's namespace, its own, that of events about objects of the
     /// cluster, or in none: `verb resource`. In namespaces of other worlds tests take rights away on purpose; in its own
-    /// one does so with tokens.
+    /// they do so with tokens of ServiceAccounts that are called as their namespaces.
     pub fn refusals(&self) -> Result<BTreeSet<String>> {
-        let Some(plane) = self.plane else { return Ok(BTreeSet::new()) };
-        let ours = plane.audit_refusals()?.into_iter().filter(|it| {
+        if self.lacks_rights {
+            return Ok(BTreeSet::new());
+        }
+        let ours = self.cluster.refusals()?.into_iter().filter(|it| {
             it.user == "system:serviceaccount:certferry:certferry"
                 && [&self.namespace, NAMESPACE, "default", ""].contains(&it.namespace.as_str())
-                && !(it.namespace == NAMESPACE && it.subresource == "token")
+                && (it.subresource != "token" || it.name == self.namespace || !self.is_shared)
         });
         Ok(ours.map(|it| format!("{} {} {}", it.verb, it.resource, it.subresource)).collect())
     }

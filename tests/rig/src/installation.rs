@@ -10,7 +10,7 @@ use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::control_plane::{ControlPlane, client, run};
+use crate::control_plane::{AuditEvent, ControlPlane, client, refusals, run};
 use crate::emulator::Urls;
 use crate::folder::Folder;
 use crate::operator::{Operator, Options};
@@ -41,18 +41,24 @@ const VIEW: &[&str] = &["config", "view", "--minify", "--raw", "--flatten", "-o"
 /// A cluster that Certferry can be installed on, reached as its administrator.
 pub struct Cluster {
     kubeconfig: PathBuf,
+    audit_log: Option<PathBuf>,
     folder: Folder,
 }
 
 impl Cluster {
     /// A control plane of our own.
     pub fn of(plane: &ControlPlane) -> Result<Self> {
-        Self::with(plane.admin_kubeconfig())
+        Ok(Self { audit_log: plane.audit_log(), ..Self::with(plane.admin_kubeconfig())? })
     }
 
     /// The cluster of a kubeconfig.
     pub fn with(kubeconfig: PathBuf) -> Result<Self> {
-        Ok(Self { kubeconfig, folder: Folder::new("cluster")? })
+        Ok(Self { kubeconfig, audit_log: None, folder: Folder::new("cluster")? })
+    }
+
+    /// What the API server was asked and forbade, oldest first; nothing where it writes no audit log.
+    pub fn refusals(&self) -> Result<Vec<AuditEvent>> {
+        self.audit_log.as_deref().map_or(Ok(Vec::new()), refusals)
     }
 
     /// Runs kubectl; what it prints, if it succeeds.

@@ -53,7 +53,7 @@ pub(super) fn events(path: &Path, from: u64) -> Result<(Vec<AuditEvent>, u64)> {
 }
 
 /// Those that were answered with 403. The others are not parsed: a long log is read at once.
-pub(super) fn refusals(path: &Path) -> Result<Vec<AuditEvent>> {
+pub(crate) fn refusals(path: &Path) -> Result<Vec<AuditEvent>> {
     let log = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
     let refused = log.split_inclusive('\n').filter(|it| it.contains("\"code\":403"));
     let events = parse(&refused.collect::<String>())?;

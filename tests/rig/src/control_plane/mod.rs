@@ -9,6 +9,7 @@ mod servers;
 pub use access::client;
 pub(crate) use access::run;
 pub use audit::AuditEvent;
+pub(crate) use audit::refusals;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -132,10 +133,9 @@ impl ControlPlane {
         audit::events(&self.servers.audit_log(), from)
     }
 
-    /// Those of them that it forbade.
-    pub fn audit_refusals(&self) -> Result<Vec<AuditEvent>> {
-        ensure!(self.servers.options.audit, "this plane writes no audit log: set Options::audit");
-        audit::refusals(&self.servers.audit_log())
+    /// The audit log, if it writes one.
+    pub(crate) fn audit_log(&self) -> Option<PathBuf> {
+        self.servers.options.audit.then(|| self.servers.audit_log())
     }
 
     /// Ends all servers, in the order that they can bear, and removes the folder.
