@@ -15,6 +15,7 @@ use certferry_rig::wait::eventually;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::health::Seen;
 use crate::key_vault_signed::sign;
 use crate::proof::signed;
 use crate::world::{SOON, binary};
@@ -58,6 +59,7 @@ struct Site {
     operator: Operator,
     emulator: Emulator,
     factory: Pair,
+    seen: Seen,
     /// The manifests, as they would stand in Git.
     folder: tempfile::TempDir,
 }
@@ -79,7 +81,8 @@ impl Site {
         for name in ["public-web-tls", "billing-client-tls", "device-ca", "meters-ca", "internal-ca"] {
             cluster.tls_secret(DEVICES, name, &ca(name)?).await?;
         }
-        let site = Self { plane, cluster, operator, emulator, factory, folder: tempfile::tempdir()? };
+        let seen = Seen::from_now(&cluster, DEVICES, "").await?;
+        let site = Self { plane, cluster, operator, emulator, factory, seen, folder: tempfile::tempdir()? };
         site.others_prepare().await?;
         Ok(site)
     }
@@ -126,6 +129,7 @@ impl Site {
     }
 
     async fn stop(self) -> Result<()> {
+        self.seen.is_shown_rightly(&self.cluster).await?;
         self.operator.stop().await?;
         self.emulator.stop().await?;
         self.plane.stop().await

@@ -129,7 +129,7 @@ impl World {
         let args = ["--domain", domain].map(str::to_owned).to_vec();
         let emulator = Emulator::start(emulator::Options { args, ..Default::default() }).await?;
         cluster.granting_namespace(&namespace).await?;
-        let seen = Seen::from_now(&cluster, &namespace).await?;
+        let seen = Seen::from_now(&cluster, &namespace, &namespace).await?;
         cluster.emulated_account(&namespace, &namespace, &emulator.urls).await?;
         let (kind, asked) = ("iothubcertificate", Mutex::default());
         let (is_shared, lacks_rights) = (false, false);
