@@ -82,6 +82,11 @@ pub struct ClusterCloudAccountSpec {
     /// While true, resources that use this account make no remote call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
+    /// The installation that serves this account, by its name: its Helm release's, or that one's `fullnameOverride`. Every
+    /// installation unless set; where there are several, each account has to say whose it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub installation: Option<String>,
     /// The namespaces whose resources may use this account; none unless set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_namespaces: Option<AllowedNamespaces>,

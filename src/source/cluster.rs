@@ -266,6 +266,7 @@ impl Cluster {
                 let api = Api::<ClusterCloudAccount>::all(self.client.clone());
                 let account =
                     api.get_opt(name).await?.ok_or_else(|| not_found("ClusterCloudAccount", name))?;
+                self.refuse_of_others(&account)?;
                 let mut versions = Vec::new();
                 if !self.allows(account.spec.allowed_namespaces.as_ref(), namespace, &mut versions).await? {
                     return Err(Invalid::new(
@@ -282,6 +283,21 @@ impl Cluster {
                 Ok(fetched)
             }
         }
+    }
+
+    /// Another installation's account has its Secret in another namespace.
+    fn refuse_of_others(&self, account: &ClusterCloudAccount) -> Result<(), Invalid> {
+        let theirs = account.spec.installation.as_deref();
+        if self.operator.serves(theirs) {
+            return Ok(());
+        }
+        let (theirs, name) = (theirs.unwrap_or_default(), account.name_any());
+        let message = format!(
+            "ClusterCloudAccount `{name}` is served by the installation `{theirs}` (`spec.installation`), and this is \
+             `{}`: use another account",
+            self.operator.installation
+        );
+        Err(Invalid::new(Reason::AccountNotAllowed, message))
     }
 
     /// The cloud of the account that a resource names, if the account is there and names one.

@@ -205,6 +205,11 @@ pub struct Operator {
 }
 
 impl Operator {
+    /// Whether it serves an account that names that installation, or none.
+    pub fn serves(&self, installation: Option<&str>) -> bool {
+        installation.is_none_or(|it| it == self.installation)
+    }
+
     /// The command that grants one of its ClusterRoles, `sources` or `outputs`, in a namespace.
     pub fn grant(&self, role: &str, namespace: &str) -> String {
         let Self { service_account: ServiceAccount { namespace: home, name }, installation } = self;

@@ -237,6 +237,7 @@ fn what_the_charts_refer_to_is_there() -> Result<()> {
         ensure!(page.is_some_and(|it| root().join(it).is_file()), "{url} is no page of this repository");
     }
     let told = annotation(&about("certferry")?, "crds")?;
+    ensure!(told == annotation(&about("certferry-crds")?, "crds")?, "the charts tell of other definitions");
     let told = told.as_array().context("no list")?.iter().map(|it| (it["kind"].clone(), it["name"].clone()));
     let mut told: Vec<_> = told.map(|(kind, name)| format!("{kind} {name}")).collect();
     told.sort();

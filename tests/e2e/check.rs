@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
-use certferry_rig::installation::{CLIENT, CLIENT_SECRET, ca};
+use certferry_rig::installation::{CLIENT, CLIENT_SECRET, NAMESPACE, ca};
 use reqwest::Method;
 use serde_json::json;
 
@@ -52,6 +52,10 @@ async fn a_bad_secret_and_a_missing_permission_are_told() -> Result<()> {
     ensure!(checked["certificates"][0]["read"]["isWell"] == true, "{checked}");
 
     ensure!(checked["certificates"][0]["permissions"] == json!({ "missing": [] }), "{checked}");
+
+    // As in the operator's pod: its own rights are enough.
+    let own = shared().await?.plane.kubeconfig_for("certferry", NAMESPACE).await?;
+    run(&binary(), &own, &["check", &account], "").await?.says(0, &["sign-in: ok", "permissions: ok"])?;
 
     world.may_not(&["Microsoft.Devices/*"]).await?;
     let told = world.plugin(&["check", &account]).await?;

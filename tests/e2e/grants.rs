@@ -5,7 +5,7 @@ use certferry_rig::installation::{NAMESPACE, TENANT, ca};
 use certferry_rig::wait::eventually;
 use serde_json::{Value, json};
 
-use crate::world::{SOON, World, shared};
+use crate::world::{SOON, World, shared, thumbprint};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_that_loses_the_account_neither_writes_nor_deletes() -> Result<()> {
@@ -161,4 +161,25 @@ async fn no_reference_reaches_into_another_namespace() -> Result<()> {
     let objects: Vec<_> = reads.map(|it| it.resource.as_str()).filter(|it| *it != "cloudaccounts").collect();
     ensure!(objects.is_empty(), "read in the other namespace: {objects:?}");
     world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_to_get_one_secret_is_enough_to_read_it_at_each_pass() -> Result<()> {
+    let world = World::start("strict").await?;
+    world.kubectl(&["delete", "rolebinding", "certferry-sources"]).await?;
+    let secret = ["--verb=get", "--resource=secrets", "--resource-name=factory-ca"];
+    world.kubectl(&[&["create", "role", "certferry-factory-ca"], &secret[..]].concat()).await?;
+    let to = format!("--serviceaccount={NAMESPACE}:certferry");
+    let bind = ["create", "rolebinding", "certferry-factory-ca", "--role=certferry-factory-ca", &to];
+    world.kubectl(&bind).await?;
+    world.tls_secret("factory-ca", &ca("Factory root")?).await?;
+    world.apply(&world.certificate("factory-root")).await?;
+    world.ready("factory-root").await?;
+    // Nobody tells the operator of a change that it may not watch; the next pass sees it.
+    let second = ca("Factory root 2")?;
+    world.tls_secret("factory-ca", &second).await?;
+    world.nudge("factory-root").await?;
+    world.hub_becomes("factory-root", &thumbprint(&second)).await?;
+    world.ready("factory-root").await?;
+    world.stop_without_rights().await
 }

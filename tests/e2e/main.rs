@@ -13,6 +13,7 @@ mod faults;
 mod gitops;
 mod grants;
 mod health;
+mod installations;
 mod instance;
 mod invariants;
 mod iotda;
@@ -40,6 +41,7 @@ mod taken;
 mod telemetry;
 mod vault;
 mod vendor;
+mod versions;
 mod watches;
 mod world;
 

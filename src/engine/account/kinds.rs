@@ -19,6 +19,10 @@ impl AccountResource for CloudAccount {
         self.status.as_ref()
     }
 
+    fn installation(&self) -> Option<&str> {
+        None
+    }
+
     fn references(&self) -> Vec<Reference> {
         resolve::references(self)
     }
@@ -41,6 +45,10 @@ impl AccountResource for ClusterCloudAccount {
 
     fn status(&self) -> Option<&AccountStatus> {
         self.status.as_ref()
+    }
+
+    fn installation(&self) -> Option<&str> {
+        self.spec.installation.as_deref()
     }
 
     fn references(&self) -> Vec<Reference> {

@@ -49,6 +49,8 @@ pub trait AccountResource: Written + Resource<Scope: Scoped> + Send + Sync + 'st
     fn api(client: Client, key: &RootKey) -> Api<Self>;
     /// The status as it was last written.
     fn status(&self) -> Option<&AccountStatus>;
+    /// The only installation that serves it, if it names one.
+    fn installation(&self) -> Option<&str>;
     /// The Secret or ServiceAccount that it names.
     fn references(&self) -> Vec<Reference>;
     /// The namespace of these.
@@ -94,8 +96,9 @@ pub async fn reconcile<K: AccountResource, S: SignIn>(
     };
     let api = K::api(context.engine.client.clone(), key);
     let mut root = match api.get_opt(&key.name).await {
-        Ok(Some(root)) => root,
-        Ok(None) => {
+        Ok(Some(root)) if context.engine.cluster.operator().serves(root.installation()) => root,
+        // Gone, or another installation's: its finalizer and its status are that one's business.
+        Ok(_) => {
             context.engine.forget(key);
             context.engine.accounts.forget(&object_of::<K>(key));
             return None;

@@ -32,6 +32,9 @@ pub const SECRET_KEY: &str = "example-secret-key-of-the-emulator";
 /// Whom Kubernetes tokens are for that the emulator takes, unless a federated credential says otherwise.
 pub const EXCHANGE_AUDIENCE: &str = "api://AzureADTokenExchange";
 
+/// The operator's ServiceAccount.
+const ACCOUNT: &str = "certferry";
+
 /// The chart.
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../charts/certferry");
 
@@ -149,14 +152,24 @@ impl Cluster {
 
     /// Runs the operator of that program, logging what the filter lets through, with further arguments.
     pub async fn operator(&self, binary: PathBuf, log_filter: &str, more: &[&str]) -> Result<Operator> {
-        let kubeconfig = self.operator_kubeconfig(None).await?;
+        let kubeconfig = self.operator_kubeconfig(NAMESPACE, ACCOUNT, None).await?;
         self.operator_with(binary, log_filter, more, kubeconfig, Vec::new()).await
     }
 
     /// Runs the operator of that program with the arguments and the environment of the Deployment, but on free ports of
     /// this machine alone.
     pub async fn deployed_operator(&self, binary: PathBuf) -> Result<Operator> {
-        let deployment = ["get", "deployment", "certferry", "-n", NAMESPACE, "-o", "json"];
+        self.deployed_operator_of(binary, NAMESPACE, "certferry").await
+    }
+
+    /// The same, of the installation of that name in that namespace.
+    pub async fn deployed_operator_of(
+        &self,
+        binary: PathBuf,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Operator> {
+        let deployment = ["get", "deployment", name, "-n", namespace, "-o", "json"];
         let deployment: Value = serde_json::from_str(&self.kubectl(&deployment, None).await?)?;
         let pod = &deployment["spec"]["template"]["spec"];
         let container = &pod["containers"][0];
@@ -166,23 +179,22 @@ impl Cluster {
             None => it.to_owned(),
         };
         let args = args.filter(|it| *it != "run").map(here).collect();
+        let account = pod["serviceAccountName"].as_str().context("no ServiceAccount")?;
         let mut env = Vec::new();
         for variable in container["env"].as_array().into_iter().flatten() {
             let name = variable["name"].as_str().context("a variable without a name")?;
             let value = match variable["valueFrom"]["fieldRef"]["fieldPath"].as_str() {
-                Some("metadata.namespace") => NAMESPACE.to_owned(),
-                Some("spec.serviceAccountName") => {
-                    pod["serviceAccountName"].as_str().context("no ServiceAccount")?.to_owned()
-                }
+                Some("metadata.namespace") => namespace.to_owned(),
+                Some("spec.serviceAccountName") => account.to_owned(),
                 Some(other) => bail!("{name} is of {other}, which nobody here knows"),
                 None if name == "AZURE_FEDERATED_TOKEN_FILE" => {
-                    self.projected_token().await?.display().to_string()
+                    self.projected_token(namespace, account).await?.display().to_string()
                 }
                 None => variable["value"].as_str().context("a variable without a value")?.to_owned(),
             };
             env.push((name.to_owned(), value));
         }
-        let kubeconfig = self.operator_kubeconfig(None).await?;
+        let kubeconfig = self.operator_kubeconfig(namespace, account, None).await?;
         Operator::start(Options { binary, kubeconfig, args, env })
     }
 
@@ -193,7 +205,7 @@ impl Cluster {
         relay: &Relay,
         env: Vec<(String, String)>,
     ) -> Result<Operator> {
-        let kubeconfig = self.operator_kubeconfig(Some(&relay.url)).await?;
+        let kubeconfig = self.operator_kubeconfig(NAMESPACE, ACCOUNT, Some(&relay.url)).await?;
         self.operator_with(binary, "debug", &[], kubeconfig, env).await
     }
 
@@ -213,7 +225,7 @@ impl Cluster {
     ) -> Result<Operator> {
         let mut args = vec![
             format!("--log-filter={log_filter}"),
-            format!("--federated-token-file={}", self.projected_token().await?.display()),
+            format!("--federated-token-file={}", self.projected_token(NAMESPACE, ACCOUNT).await?.display()),
         ];
         if !more.iter().any(|it| it.starts_with("--log-format=")) {
             args.push("--log-format=text".to_owned());
@@ -223,10 +235,10 @@ impl Cluster {
     }
 
     /// A token of the operator's ServiceAccount for exchange, where a kubelet would put it.
-    async fn projected_token(&self) -> Result<PathBuf> {
+    async fn projected_token(&self, namespace: &str, account: &str) -> Result<PathBuf> {
         let audience = format!("--audience={EXCHANGE_AUDIENCE}");
-        let token = self.kubectl(&["create", "token", "certferry", "-n", NAMESPACE, &audience], None).await?;
-        let path = self.folder.path().join("azure-identity-token");
+        let token = self.kubectl(&["create", "token", account, "-n", namespace, &audience], None).await?;
+        let path = self.folder.path().join(format!("{namespace}-azure-identity-token"));
         fs::write(&path, token)?;
         Ok(path)
     }
@@ -251,9 +263,14 @@ impl Cluster {
     }
 
     /// A kubeconfig with nothing but a token of the chart's ServiceAccount, for the server at that URL if one is named.
-    async fn operator_kubeconfig(&self, server: Option<&str>) -> Result<PathBuf> {
+    async fn operator_kubeconfig(
+        &self,
+        namespace: &str,
+        account: &str,
+        server: Option<&str>,
+    ) -> Result<PathBuf> {
         let token =
-            self.kubectl(&["create", "token", "certferry", "-n", NAMESPACE, "--duration=8h"], None).await?;
+            self.kubectl(&["create", "token", account, "-n", namespace, "--duration=8h"], None).await?;
         let view = self.kubectl(VIEW, None).await?;
         let mut config: Value = serde_json::from_str(&view)?;
         let user = config.pointer_mut("/users/0/user").context("the kubeconfig names no user")?;
@@ -263,7 +280,7 @@ impl Cluster {
                 config.pointer_mut("/clusters/0/cluster").context("the kubeconfig names no cluster")?;
             *cluster = json!({ "server": url });
         }
-        let path = self.folder.path().join("operator.kubeconfig");
+        let path = self.folder.path().join(format!("{namespace}-operator.kubeconfig"));
         fs::write(&path, config.to_string())?;
         Ok(path)
     }
