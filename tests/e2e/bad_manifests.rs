@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use kube::Client;
 use serde_json::Value;
 
-use crate::world::shared;
+use crate::shared::shared;
 
 const KINDS: [(&str, &str); 9] = [
     ("iot_hub", "namespaces/default/iothubcertificates"),

@@ -10,8 +10,9 @@ use serde_json::json;
 
 use crate::plugin::{PLUGIN, run};
 use crate::service::from_secret;
+use crate::shared::{binary, shared};
 use crate::vault::{VAULT, policy};
-use crate::world::{World, binary, shared};
+use crate::world::World;
 
 impl World {
     /// The account's application may do everything but this.

@@ -7,7 +7,8 @@ use certferry_rig::installation::ca;
 use certferry_rig::wait::eventually;
 
 use crate::failover::Stage;
-use crate::world::{SOON, binary, thumbprint};
+use crate::shared::binary;
+use crate::world::{SOON, thumbprint};
 
 /// Calls that a look at a settled object takes at most: a read, and what a token costs.
 const LOOK: usize = 3;

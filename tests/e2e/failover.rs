@@ -14,7 +14,8 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::world::{SOON, World, binary, thumbprint};
+use crate::shared::binary;
+use crate::world::{SOON, World, thumbprint};
 
 /// A control plane takes half a gigabyte and a good part of a processor: two of these tests run at a time.
 static TURNS: Semaphore = Semaphore::const_new(2);

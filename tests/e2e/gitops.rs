@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use crate::health::Seen;
 use crate::key_vault_signed::sign;
 use crate::proof::signed;
-use crate::world::{SOON, binary};
+use crate::shared::binary;
+use crate::world::SOON;
 
 /// The namespace that the examples are for.
 const DEVICES: &str = "devices";

@@ -5,7 +5,8 @@ use certferry_rig::installation::{NAMESPACE, TENANT, ca};
 use certferry_rig::wait::eventually;
 use serde_json::{Value, json};
 
-use crate::world::{SOON, World, shared, thumbprint};
+use crate::shared::shared;
+use crate::world::{SOON, World, thumbprint};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_that_loses_the_account_neither_writes_nor_deletes() -> Result<()> {

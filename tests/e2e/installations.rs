@@ -6,7 +6,8 @@ use certferry_rig::installation::{CLIENT_SECRET, ca};
 use serde_json::{Value, json};
 
 use crate::failover::Stage;
-use crate::world::{World, binary};
+use crate::shared::binary;
+use crate::world::World;
 
 /// The name and the namespace of the second.
 const EAST: &str = "east";

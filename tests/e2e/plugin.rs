@@ -12,8 +12,9 @@ use tokio::process::Command;
 
 use crate::instance::{INSTANCE, PROJECT};
 use crate::service::SERVICE;
+use crate::shared::shared;
 use crate::vault::VAULT;
-use crate::world::{World, shared, thumbprint};
+use crate::world::{World, thumbprint};
 
 pub const PLUGIN: &str = env!("CARGO_BIN_EXE_kubectl-certferry");
 

@@ -5,7 +5,8 @@ use certferry_rig::installation::{NAMESPACE, ca};
 use certferry_rig::wait::eventually;
 use serde_json::Value;
 
-use crate::world::{SOON, World, shared};
+use crate::shared::shared;
+use crate::world::{SOON, World};
 
 const OBJECTS: usize = 100;
 

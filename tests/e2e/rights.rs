@@ -14,8 +14,9 @@ use crate::accounts::{FEDERATED, trust};
 use crate::failover::Stage;
 use crate::key_vault_signed::sign;
 use crate::service::from_secret;
+use crate::shared::binary;
 use crate::vault::policy;
-use crate::world::{SOON, World, binary};
+use crate::world::{SOON, World};
 
 /// What one rule of a role gives, one verb and resource at a time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

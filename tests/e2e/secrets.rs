@@ -6,7 +6,8 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use certferry_rig::installation::{CLIENT_SECRET, ca};
 use serde_json::json;
 
-use crate::world::{World, shared};
+use crate::shared::shared;
+use crate::world::World;
 
 /// The forms in which a secret text may show up.
 fn forms(secret: &str) -> Vec<String> {

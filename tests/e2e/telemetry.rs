@@ -10,7 +10,8 @@ use certferry_rig::wait::eventually;
 use serde_json::{Map, Value, json};
 
 use crate::failover::Stage;
-use crate::world::{SOON, binary};
+use crate::shared::binary;
+use crate::world::SOON;
 
 const WRITE: &str = "Microsoft.Devices/iotHubs/certificates/Write";
 

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use certferry_rig::control_plane::Options;
 
 use crate::failover::Stage;
-use crate::world::binary;
+use crate::shared::binary;
 
 /// The oldest that it can be.
 const OLDEST: &str = "1.33";

@@ -5,7 +5,8 @@ use certferry_rig::installation::ca;
 use certferry_rig::wait::eventually;
 
 use crate::failover::Stage;
-use crate::world::{SOON, World, binary, thumbprint};
+use crate::shared::binary;
+use crate::world::{SOON, World, thumbprint};
 
 /// What the source's change comes to.
 async fn follows(world: &World, name: &str) -> Result<()> {

@@ -1,23 +1,19 @@
-//! What a test stands on: a namespace on the shared control plane, an emulator and an account of its own, and the one
-//! operator that serves them all.
+//! What a test stands on: a namespace on the shared control plane, an emulator and an account of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use aws_lc_rs::digest;
-use certferry_rig::control_plane::{self, ControlPlane};
 use certferry_rig::emulator::{self, Emulator};
 use certferry_rig::installation::{CLIENT, Cluster, NAMESPACE, Pair, TENANT, ca, emulated_azure};
-use certferry_rig::operator::Operator;
 use certferry_rig::wait::eventually;
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
 
 use crate::health::Seen;
+use crate::shared::shared;
 use crate::{invariants, metrics, scope};
 
 pub const SUBSCRIPTION: &str = "44444444-4444-4444-8444-444444444444";
@@ -46,41 +42,6 @@ pub struct World {
     asked: Mutex<BTreeMap<String, Value>>,
     /// What the API server showed of its objects.
     seen: Seen,
-}
-
-/// What most tests share.
-pub struct Shared {
-    pub plane: &'static ControlPlane,
-    pub cluster: Arc<Cluster>,
-    /// It logs at level `trace`, so that tests can look for what must not be logged at any.
-    pub operator: Operator,
-    /// Where it serves its metrics.
-    pub metrics: String,
-}
-
-/// The program under test.
-pub fn binary() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_certferry"))
-}
-
-/// What differs from the chart's own values: many tests delete through one operator, and look into its log.
-const VALUES: [&str; 4] =
-    ["maxDeletes=1000", "log.filter=trace", "log.format=text", "workloadIdentity.enabled=true"];
-
-/// The cluster with the chart installed, and the operator as its Deployment has it, which lives as long as the test
-/// process.
-pub async fn shared() -> Result<&'static Shared> {
-    static SHARED: OnceCell<Shared> = OnceCell::const_new();
-    SHARED
-        .get_or_try_init(|| async {
-            let plane = control_plane::shared().await?;
-            let cluster = Arc::new(Cluster::of(plane)?);
-            scope::install(&cluster, &VALUES).await?;
-            let operator = cluster.deployed_operator(binary()).await?;
-            let metrics = metrics::url(&operator).await?;
-            Ok(Shared { plane, cluster, operator, metrics })
-        })
-        .await
 }
 
 /// SHA-1 of the certificate's DER form, as the hub writes it.

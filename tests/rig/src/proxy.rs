@@ -9,6 +9,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, copy_bi
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
+const HTTPS: u16 = 443;
+
 /// The longest head of a request that is read.
 const LONGEST_HEAD: u64 = 8 * 1024;
 
@@ -31,13 +33,18 @@ impl Drop for Proxy {
 impl Proxy {
     /// Starts one on a free port.
     pub async fn start() -> Result<Self> {
+        Self::with(HTTPS).await
+    }
+
+    /// The same, where the port of HTTPS is that one: for services that are called by their real names.
+    pub async fn with(https: u16) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let (port, asked) = (listener.local_addr()?.port(), Asked::default());
         let hosts = asked.clone();
         let serving = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 // A tunnel that breaks is the two ends' affair.
-                tokio::spawn(tunnel(client, hosts.clone()));
+                tokio::spawn(tunnel(client, hosts.clone(), https));
             }
         });
         Ok(Self { port, asked, serving })
@@ -49,7 +56,7 @@ impl Proxy {
     }
 }
 
-async fn tunnel(client: TcpStream, asked: Asked) -> Result<()> {
+async fn tunnel(client: TcpStream, asked: Asked, https: u16) -> Result<()> {
     let mut client = BufReader::new(client);
     let mut head = (&mut client).take(LONGEST_HEAD);
     let mut first = String::new();
@@ -63,6 +70,7 @@ async fn tunnel(client: TcpStream, asked: Asked) -> Result<()> {
     }
     let (host, port) = authority(&first).with_context(|| format!("no CONNECT: {first}"))?;
     asked.lock().unwrap_or_else(PoisonError::into_inner).insert(host.to_owned());
+    let port = if port == HTTPS { https } else { port };
     let mut server = TcpStream::connect(("127.0.0.1", port)).await?;
     client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
     copy_bidirectional(&mut client, &mut server).await?;
