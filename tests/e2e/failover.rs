@@ -169,7 +169,8 @@ async fn an_api_server_or_etcd_that_is_restarted_is_watched_on() -> Result<()> {
         world.tls_secret("factory-ca", &next).await?;
         world.hub_becomes("factory-root", &thumbprint(&next)).await.with_context(|| what)?;
     }
-    world.stop().await
+    // An API server that has just begun does not know every role yet.
+    world.stop_without_rights().await
 }
 
 #[tokio::test(flavor = "multi_thread")]

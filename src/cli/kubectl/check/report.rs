@@ -158,7 +158,8 @@ impl Account {
             text += &certificate.text(paint);
         }
         let is_known = |it: &Reached| matches!(it.permissions, Permissions::Missing(_));
-        if !self.permissions.is_empty() && !(self.sign_in.is_well && self.certificates.iter().all(is_known)) {
+        let all_known = self.sign_in.is_well && self.certificates.iter().all(is_known);
+        if !all_known && !self.permissions.is_empty() {
             text += &format!("  permissions that are needed:\n    {}\n", self.permissions.join("\n    "));
         }
         text
