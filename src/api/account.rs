@@ -76,16 +76,20 @@ pub struct CloudAccountSpec {
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.azure) != has(self.huaweiCloud)")
-    .message("exactly one of `azure` and `huaweiCloud` must be set").reason(Reason::FieldValueInvalid))]
+#[x_kube(
+    validation = Rule::new("has(self.azure) != has(self.huaweiCloud)")
+        .message("exactly one of `azure` and `huaweiCloud` must be set").reason(Reason::FieldValueInvalid),
+    validation = Rule::new("!has(oldSelf.installation) || (has(self.installation) && self.installation == oldSelf.installation)")
+        .message("`installation` must not change: create a new account").field_path(".installation").reason(Reason::FieldValueForbidden),
+)]
 pub struct ClusterCloudAccountSpec {
     /// While true, resources that use this account make no remote call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
-    /// The installation that serves this account, by its name: its Helm release's, or that one's `fullnameOverride`. Every
-    /// installation unless set; where there are several, each account has to say whose it is.
+    /// The installation that serves this account, by the name that its ClusterRoles begin with. Every installation unless
+    /// set; where there are several, each account has to say whose it is. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 50), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub installation: Option<String>,
     /// The namespaces whose resources may use this account; none unless set.
     #[serde(default, skip_serializing_if = "Option::is_none")]

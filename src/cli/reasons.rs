@@ -124,7 +124,8 @@ fn remedy(reason: Reason) -> &'static str {
         }
         AccountNotFound => "Create the account, or correct `spec.accountRef`.",
         AccountNotAllowed => {
-            "Add the namespace or the target to the account's `allowedNamespaces` or `allowedTargets`."
+            "Add the namespace or the target to the account's `allowedNamespaces` or `allowedTargets`; an account that \
+             names another `installation` is that one's alone."
         }
         AuthenticationFailed => {
             "Replace the account's secret or key, or correct its trust; `kubectl certferry check` tries it."

@@ -33,6 +33,9 @@ pub async fn clouds(engine: &Engine) -> Clouds {
     })
     .await;
     each::<ClusterCloudAccount>(engine, |it| {
+        if !engine.cluster.operator().serves(it.spec.installation.as_deref()) {
+            return; // another installation's: nothing can be claimed through it
+        }
         let key = ObjectKey::new(ReferenceKind::ClusterCloudAccount, "", it.name_any());
         clouds.extend(resolve::cluster_cloud_name(&it).map(|cloud| (key, cloud)));
     })

@@ -292,9 +292,13 @@ impl Cluster {
             return Ok(());
         }
         let (theirs, name) = (theirs.unwrap_or_default(), account.name_any());
+        let instead = match self.reader {
+            Reader::Operator { .. } => "use another account",
+            Reader::Person => "name it by --installation",
+        };
         let message = format!(
             "ClusterCloudAccount `{name}` is served by the installation `{theirs}` (`spec.installation`), and this is \
-             `{}`: use another account",
+             `{}`: {instead}",
             self.operator.installation
         );
         Err(Invalid::new(Reason::AccountNotAllowed, message))

@@ -45,3 +45,16 @@ async fn every_alert_fires_and_stays_quiet_as_written() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn every_alert_can_be_left_out_by_its_name() -> Result<()> {
+    let rules: Value = serde_saphyr::from_str(&read("charts/certferry/alerts.yaml")?)?;
+    ensure!(rules["groups"].as_array().is_some_and(|it| it.len() == 1), "the template takes one group");
+    let names: Vec<_> =
+        rules["groups"][0]["rules"].as_array().into_iter().flatten().map(|it| it["alert"].clone()).collect();
+    let schema: Value = serde_json::from_str(&read("charts/certferry/values.schema.json")?)?;
+    let known =
+        schema.pointer("/properties/metrics/properties/prometheusRule/properties/disabled/items/enum");
+    ensure!(known == Some(&json!(names)), "the schema knows {known:?}");
+    Ok(())
+}

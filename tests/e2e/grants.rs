@@ -176,11 +176,20 @@ async fn a_right_to_get_one_secret_is_enough_to_read_it_at_each_pass() -> Result
     world.tls_secret("factory-ca", &ca("Factory root")?).await?;
     world.apply(&world.certificate("factory-root")).await?;
     world.ready("factory-root").await?;
-    // Nobody tells the operator of a change that it may not watch; the next pass sees it.
+    // Nobody tells the operator of a change that it may not watch, which it says; the next pass sees it.
+    let unwatched = |it: &str| it.contains("changes are not noticed") && it.contains(&world.namespace);
+    eventually(SOON, "a word of what is not watched", async || {
+        ensure!(shared().await?.operator.process.log()?.lines().any(unwatched), "the log does not tell it");
+        Ok(())
+    })
+    .await?;
     let second = ca("Factory root 2")?;
     world.tls_secret("factory-ca", &second).await?;
     world.nudge("factory-root").await?;
     world.hub_becomes("factory-root", &thumbprint(&second)).await?;
     world.ready("factory-root").await?;
+    let refused = world.refusals()?;
+    let is_watching = |it: &String| it.starts_with("list ") || it.starts_with("watch ");
+    ensure!(!refused.is_empty() && refused.iter().all(is_watching), "refused: {refused:?}");
     world.stop_without_rights().await
 }

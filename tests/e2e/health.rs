@@ -16,8 +16,8 @@ use futures::StreamExt;
 use kube::api::ListParams;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, ResourceExt};
+use kube_runtime::WatchStreamExt;
 use kube_runtime::watcher::{self, Event};
-use kube_runtime::{WatchStreamExt, watcher as watch};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -190,7 +190,7 @@ fn ready_reason(object: &Value) -> Option<&str> {
 }
 
 async fn record(objects: Arc<Mutex<Vec<Value>>>, api: Api<DynamicObject>, prefix: String) {
-    let mut events = watch(api, watcher::Config::default()).default_backoff().boxed();
+    let mut events = watcher::watcher(api, watcher::Config::default()).default_backoff().boxed();
     while let Some(event) = events.next().await {
         // An error is an API server that a test took away; the watch goes on when it is back.
         let Ok(Event::Apply(mut object) | Event::InitApply(mut object) | Event::Delete(mut object)) = event

@@ -159,6 +159,9 @@ func (app *application) synced(live *cluster, desired []*unstructured.Unstructur
 	if phase == common.OperationError {
 		return nil, errors.New(message)
 	}
+	if !phase.Completed() {
+		return nil, fmt.Errorf("still at work after %s: %s", app.timeout, message)
+	}
 	return results, nil
 }
 

@@ -3,8 +3,9 @@
 {{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* The name of the installation. Objects get at most 13 characters more, but for a
-grant of tokens, and some names end at 63. */}}
+{{/*
+The name of the installation. Objects get at most 13 characters more, but for grants of tokens, and some names end at 63.
+*/}}
 {{- define "certferry.fullname" -}}
 {{- $name := include "certferry.name" . }}
 {{- $full := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) }}

@@ -46,7 +46,7 @@ pub(crate) async fn check(flags: &Flags, output: &Output, args: Args) -> Result<
     }
     let mut accounts = Vec::new();
     for account in &found {
-        accounts.push(checked(&connection, account, &certificates).await?);
+        accounts.push(checked(&connection, account, &certificates, &mut notes).await?);
     }
     let is_well = clock.is_well && accounts.iter().all(Account::is_well);
     let report = Report { is_well, clock, accounts, notes };
@@ -59,7 +59,11 @@ async fn accounts(connection: &Connection, named: &[String], notes: &mut Vec<Str
     if !named.is_empty() {
         let (kind, name) = kinds::subject(named)?;
         anyhow::ensure!(kind.provider.is_none(), "{} is no kind of account", kind.resource.kind);
-        return Ok(vec![kind.get(connection, &name).await?]);
+        let account = kind.get(connection, &name).await?;
+        if let Some(theirs) = foreign(connection, &account) {
+            anyhow::bail!("{account} is served by the installation `{theirs}`: name it by --installation");
+        }
+        return Ok(vec![account]);
     }
     let mut found = Vec::new();
     for kind in kinds::all().into_iter().filter(|it| it.provider.is_none()) {
@@ -69,7 +73,20 @@ async fn accounts(connection: &Connection, named: &[String], notes: &mut Vec<Str
         }
     }
     anyhow::ensure!(!found.is_empty() || notes.is_empty(), "{}", notes.join("; "));
+    found.retain(|it| match foreign(connection, it) {
+        None => true,
+        Some(theirs) => {
+            notes.push(format!("{it} is not checked: it is served by the installation `{theirs}`"));
+            false
+        }
+    });
     Ok(found)
+}
+
+/// The other installation that serves an account, if one does.
+fn foreign<'a>(connection: &Connection, account: &'a Object) -> Option<&'a str> {
+    let named = account.raw.data["spec"]["installation"].as_str();
+    named.filter(|_| !connection.viewer.cluster.operator().serves(named))
 }
 
 /// Signs in with an account, reads every certificate that uses it, and asks what the identity may do there.
@@ -77,6 +94,7 @@ async fn checked(
     connection: &Connection,
     account: &Object,
     certificates: &[(Kind, Vec<Object>)],
+    notes: &mut Vec<String>,
 ) -> Result<Account> {
     let sign_in = Finding::of(signed_in(connection, account).await)?;
     let users = certificates
@@ -86,9 +104,14 @@ async fn checked(
     let mut asked = Vec::new();
     for (kind, object) in users {
         let provider = kind.provider()?;
-        // What cannot be read of an object is told by the attempt to reach it.
-        let needed = provider.permissions(object.manifest()?).unwrap_or_default();
-        permissions.extend(needed.iter().filter(|it| !permissions.contains(it)).collect::<Vec<_>>());
+        match provider.permissions(object.manifest()?) {
+            Ok(needed) => needed.into_iter().for_each(|it| {
+                if !permissions.contains(&it) {
+                    permissions.push(it);
+                }
+            }),
+            Err(Invalid { message, .. }) => notes.push(format!("{object}: {message}")),
+        }
         if sign_in.is_well {
             asked.push(reached(connection, provider, object));
         }
@@ -100,7 +123,7 @@ async fn checked(
         name: account.name(),
         sign_in,
         certificates: reads.into_iter().collect::<Result<_>>()?,
-        permissions,
+        needed_permissions: permissions,
     })
 }
 

@@ -33,7 +33,7 @@ pub(crate) struct Flags {
     /// ServiceAccount that the operator runs as; the installation's name unless set.
     #[arg(long, global = true, env = "CERTFERRY_OPERATOR_SERVICE_ACCOUNT", value_name = "NAME")]
     operator_service_account: Option<String>,
-    /// The installation's name, which its roles begin with: that of the Helm release, where it contains `certferry`.
+    /// The installation's name, with which its ClusterRoles begin.
     #[arg(
         long,
         global = true,
@@ -66,7 +66,8 @@ impl Connection {
         let home = flags.operator_namespace.as_deref().unwrap_or(home).to_owned();
         let client = Client::try_from(config).context("the Kubernetes configuration cannot be used")?;
         let installation = flags.installation.clone();
-        let name = flags.operator_service_account.clone().unwrap_or_else(|| installation.clone());
+        let own = std::env::var("POD_SERVICE_ACCOUNT").ok().filter(|_| is_pod);
+        let name = flags.operator_service_account.clone().or(own).unwrap_or_else(|| installation.clone());
         let service_account = ServiceAccount { namespace: home, name };
         let operator = Operator { service_account, installation };
         // In the operator's own pod its own token for exchange is at hand.

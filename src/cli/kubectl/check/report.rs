@@ -44,7 +44,7 @@ pub(super) struct Account {
     pub(super) sign_in: Finding,
     pub(super) certificates: Vec<Reached>,
     /// What the account's identity needs for all certificates that use it.
-    pub(super) permissions: Vec<&'static str>,
+    pub(super) needed_permissions: Vec<&'static str>,
 }
 
 /// A certificate that was read through an account.
@@ -159,8 +159,9 @@ impl Account {
         }
         let is_known = |it: &Reached| matches!(it.permissions, Permissions::Missing(_));
         let all_known = self.sign_in.is_well && self.certificates.iter().all(is_known);
-        if !all_known && !self.permissions.is_empty() {
-            text += &format!("  permissions that are needed:\n    {}\n", self.permissions.join("\n    "));
+        if !all_known && !self.needed_permissions.is_empty() {
+            text +=
+                &format!("  permissions that are needed:\n    {}\n", self.needed_permissions.join("\n    "));
         }
         text
     }
