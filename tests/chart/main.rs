@@ -8,5 +8,6 @@ mod install;
 mod policies;
 mod render;
 mod server;
+mod settings;
 mod supply_chain;
 mod values;
