@@ -1,4 +1,4 @@
-//! The chart as an application of Argo CD, by its own engine: a second sync finds no difference, and pruning spares the
+//! The chart as an application of Argo CD, by its own engine: once synced it shows no difference, and pruning spares the
 //! definitions.
 
 use std::path::Path;

@@ -33,7 +33,7 @@ The name of the installation. Objects get at most 13 characters more, but for gr
 {{- define "certferry.pullSecrets" -}}
 {{- $secrets := .Values.imagePullSecrets }}
 {{- range (.Values.global).imagePullSecrets }}
-{{- $secrets = append $secrets (dict "name" (kindIs "string" . | ternary . (get (kindIs "map" . | ternary . dict) "name"))) }}
+{{- if kindIs "string" . }}{{ $secrets = append $secrets (dict "name" .) }}{{ else }}{{ $secrets = append $secrets (pick . "name") }}{{ end }}
 {{- end }}
 {{- uniq $secrets | toYaml }}
 {{- end }}
@@ -54,8 +54,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{/*
 The metadata of an object, below `metadata:`. Takes a list: the context; the end of the name; the namespace, if any; and
-further labels and annotations, or
-another name, if any.
+further labels and annotations, or another name, if any.
 */}}
 {{- define "certferry.metadata" -}}
 {{- $root := index . 0 }}

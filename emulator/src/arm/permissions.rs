@@ -1,5 +1,6 @@
 //! What a caller may do at a resource, in the form of its roles.
-//! Source: Azure REST reference, Authorization, Permissions, List For Resource.
+//! Source: Azure REST reference, Authorization, Permissions, List For Resource. That the caller needs an action for it is
+//! by Resource Manager's naming rule, and unconfirmed; the stricter answer is the one to be prepared for.
 
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
